@@ -1,0 +1,81 @@
+import type { Recorded } from './event.js';
+
+/**
+ * `mail`: facts about messages, keyed by queue id. `session`: connections and logins, keyed by session id.
+ * `decision`: a copy of every decision of the event store, keyed by stream; only the event store's adapter writes it.
+ */
+export type Topic = 'mail' | 'session' | 'decision';
+export const TOPICS: readonly Topic[] = ['mail', 'session', 'decision'];
+
+/** One fact to append. Facts with the same topic and key keep their order. */
+export interface Entry {
+  readonly topic: Exclude<Topic, 'decision'>;
+  readonly key: string;
+  readonly event: Recorded;
+}
+
+/** An event at its place. Positions count up from 0 per partition, without gaps as seen by readers. */
+export interface Positioned<E extends Recorded = Recorded> {
+  readonly position: number;
+  /** The entry's key; for decisions the stream. */
+  readonly key: string;
+  readonly event: E;
+}
+
+/**
+ * Consecutive events of one partition. `from` is the position the reader stood at, the consumer's checkpoint so far (retention may
+ * have removed what was there, so the first event may lie above it); `next` is the checkpoint once they are handled.
+ */
+export interface Slice {
+  readonly topic: Topic;
+  readonly partition: number;
+  readonly from: number;
+  readonly events: readonly Positioned[];
+  readonly next: number;
+}
+
+/** A member of a consumer group. The group's partitions are spread over its live members, each partition with one of them at a time. */
+export interface Consumer {
+  readonly group: string;
+  readonly topics: readonly Topic[];
+  /** At most this many events per slice (it is a limit, not an amount waited for). */
+  readonly batch: number;
+  /** Asked each time a partition is gained. The consumer keeps the position itself, in the same transaction as its results. */
+  start(topic: Topic, partition: number): Promise<number>;
+  /**
+   * Called with one slice per partition at a time; slices of different partitions may overlap in time.
+   * The position is the consumer's to store. May see a slice twice after a crash or a takeover.
+   * A rejection is reported and the partition read again from `start()` after a pause.
+   */
+  handle(slice: Slice): Promise<void>;
+  /** Told of rejections of `handle` and of trouble reading; the log retries by itself. */
+  trouble(error: unknown): void;
+}
+
+export interface Subscription {
+  /** Resolves when no `handle` is running any more and the partitions are given back. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Everything that happened, replayable from any position.
+ * `append` is durable when it resolves. Entries of one call that share topic and key are kept together or not at all;
+ * when it rejects, the outcome is unknown and the caller must not claim success.
+ * A reader never skips an event that commits late: what lies below `head` is complete and never changes.
+ */
+export interface EventLog {
+  append(entries: readonly Entry[]): Promise<void>;
+  partitions(topic: Topic): number;
+  /** The position that the next event will get. */
+  head(topic: Topic, partition: number): Promise<number>;
+  /** At most `limit` events from `from` on, oldest first; empty at the head. Retention may have removed the oldest: reading goes on at the first kept. */
+  read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]>;
+  consume(consumer: Consumer): Promise<Subscription>;
+}
+
+/** FNV-1a, 32 bit: which partition a key belongs to. The same in every adapter that chooses partitions itself. */
+export function partitionOf(key: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % partitions;
+}

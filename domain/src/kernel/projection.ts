@@ -1,0 +1,30 @@
+import type { Positioned, Topic } from './event-log.js';
+
+/** A column's value as it goes to the database. Bytes are hex text with a leading `\x`. */
+export type Cell = string | number | boolean | null | readonly string[];
+export type Row = Readonly<Record<string, Cell>>;
+
+/**
+ * A view: rows folded from events. Pure, so it can be dropped and rebuilt to the same content; the runner writes rows and
+ * checkpoint in one transaction. Put into an event what its readers need: a projection that must look elsewhere cannot be rebuilt.
+ *
+ * `name` is the checkpoint's and the table's name, with its version: a new shape is a new name, a new table and a full replay
+ * beside the old one.
+ */
+export interface Projection<R extends Row = Row> {
+  /** e.g. `mailbox_message_1`: lower case, also the table in schema `view`. */
+  readonly name: string;
+  readonly topics: readonly Topic[];
+  /** Inline views are written in the transaction of the event store's append; they may read only the topic `decision`. */
+  readonly inline: boolean;
+  /** Types of event that concern this view; others are not even looked at. */
+  readonly types: readonly string[];
+  /** Columns of the primary key, in order. */
+  readonly key: readonly (keyof R & string)[];
+  /** Keys of the rows that this event touches: the key columns' values. Most events touch one. */
+  keysOf(positioned: Positioned): readonly Row[];
+  /** Events of these types need no look at the old row: they make it anew or overwrite it whole. Saves reading it. */
+  readonly blind?: readonly string[];
+  /** The row after the event, or null when it is gone. `row` is undefined when there is none (always, for blind types, unless made in the same batch). */
+  apply(row: R | undefined, positioned: Positioned, key: Row): R | null | undefined;
+}

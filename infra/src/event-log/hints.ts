@@ -1,0 +1,128 @@
+import type { Topic } from '@kiroku/domain/kernel/event-log.js';
+import pg from 'pg';
+import type { PostgresConnection } from '../postgres/connection.js';
+import { connectionOptions } from '../read-model/database.js';
+
+/** A lost hint costs at most this long (ms). */
+const POLL = 500;
+
+/**
+ * LISTEN/NOTIFY as a hint that a topic grew, on a connection of its own, which also carries the partition leases: when it breaks,
+ * the server has released them, and whoever holds one is told. NOTIFY goes out after the append's commit and never inside it:
+ * notifying transactions commit one at a time.
+ */
+export class Hints {
+  readonly #waiting = new Map<Topic, Set<() => void>>();
+  readonly #lost = new Set<() => void>();
+  readonly #pending = new Set<Topic>();
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #sending = false;
+  #closed = false;
+
+  constructor(
+    private readonly address: PostgresConnection,
+    private readonly pool: pg.Pool,
+    private readonly trouble: (error: unknown) => void,
+  ) {}
+
+  /** The connection that listens and holds locks; made when first needed and again after it broke. */
+  private client(): Promise<pg.Client> {
+    if (this.#closed) return Promise.reject(new Error('closed'));
+    if (this.#client) return Promise.resolve(this.#client);
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ ...connectionOptions(this.address), keepAlive: true });
+    const lose = (error?: unknown): void => {
+      if (error !== undefined && !this.#closed) this.trouble(error);
+      if (this.#client !== client) return;
+      this.#client = undefined;
+      for (const lost of this.#lost) lost();
+      for (const topic of this.#waiting.keys()) this.#wake(topic);
+    };
+    client.on('error', lose);
+    client.on('end', () => lose());
+    client.on('notification', ({ payload }) => this.#wake(payload as Topic));
+    await client.connect();
+    await client.query('LISTEN kiroku');
+    this.#client = client;
+    return client;
+  }
+
+  /** One statement after another on that connection. */
+  query<R extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
+    const result = this.#last.then(async () => (await (await this.client()).query<R>(text, [...values])).rows);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Called when the connection, and with it every lock on it, is gone. */
+  onLost(lost: () => void): () => void {
+    this.#lost.add(lost);
+    return () => this.#lost.delete(lost);
+  }
+
+  /** Tells all readers, also in other processes, that `topic` grew. At most one round trip at a time, whatever the number of appends. */
+  send(topic: Topic): void {
+    this.#pending.add(topic);
+    if (this.#sending || this.#closed) return;
+    this.#sending = true;
+    const topics = [...this.#pending];
+    this.#pending.clear();
+    this.pool
+      .query({ name: 'hint', text: `SELECT pg_notify('kiroku', t) FROM unnest($1::text[]) t`, values: [topics] })
+      .catch(() => undefined) // a hint only: readers poll
+      .finally(() => {
+        this.#sending = false;
+        const next = this.#pending.values().next();
+        if (!next.done) this.send(next.value);
+      });
+  }
+
+  /** Resolves at the next hint for `topic`, when `signal` aborts, or after 500 ms. */
+  wait(topic: Topic, signal: AbortSignal): Promise<void> {
+    if (!this.#client) void this.client().catch(() => undefined); // listening is a comfort; polling goes on without
+    return new Promise((resolve) => {
+      const set = this.#waiting.get(topic) ?? new Set();
+      this.#waiting.set(topic, set);
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        set.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, POLL);
+      set.add(done);
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #wake(topic: Topic): void {
+    for (const wake of [...(this.#waiting.get(topic) ?? [])]) wake();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#connecting?.catch(() => undefined);
+    await this.#client?.end().catch(() => undefined);
+    this.#client = undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import {
+  type Consumer, type Entry, type EventLog, partitionOf, type Positioned, type Subscription, type Topic,
+} from '@kiroku/domain/kernel/event-log.js';
+import type { Recorded } from '@kiroku/domain/kernel/event.js';
+import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
+import { runPartition } from './run-partition.js';
+
+const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 4, session: 2, decision: 1 };
+
+/** The event log in memory, for tests: same promises, but nothing outlives the process. */
+export class MemoryEventLog implements EventLog {
+  readonly #topics = new Map<string, Positioned[]>();
+  readonly #waiting = new Set<() => void>();
+  readonly #groups = new Map<string, Set<object>>();
+
+  constructor(private readonly upgrades: Upgrades = {}) {}
+
+  partitions(topic: Topic): number {
+    return PARTITIONS[topic];
+  }
+
+  append(entries: readonly Entry[]): Promise<void> {
+    for (const { topic, key, event } of entries) this.put(topic, key, event);
+    this.wake();
+    return Promise.resolve();
+  }
+
+  /** For MemoryEventStore: decisions enter the log as they are appended. */
+  put(topic: Topic, key: string, event: Recorded): void {
+    const events = this.#events(topic, partitionOf(key, PARTITIONS[topic]));
+    // Through JSON, as every real engine does: what does not survive it must not pass a test.
+    events.push({ position: events.length, key, event: JSON.parse(JSON.stringify(event)) as Recorded });
+  }
+
+  wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  head(topic: Topic, partition: number): Promise<number> {
+    return Promise.resolve(this.#events(topic, partition).length);
+  }
+
+  read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
+    const events = this.#events(topic, partition).slice(from, from + limit);
+    return Promise.resolve(events.map((p) => ({ ...p, event: upcast(p.event, this.upgrades) })));
+  }
+
+  consume(consumer: Consumer): Promise<Subscription> {
+    const member = {};
+    const members = this.#groups.get(consumer.group) ?? new Set<object>();
+    this.#groups.set(consumer.group, members.add(member));
+    const stopping = new AbortController();
+    // One process: the first live member has all partitions, the others wait for it to leave.
+    const mine = () => members.values().next().value === member;
+    const loops = consumer.topics.flatMap((topic) =>
+      Array.from({ length: PARTITIONS[topic] }, (_, partition) =>
+        runPartition(this, consumer, topic, partition, {
+          stopping: stopping.signal,
+          mine,
+          wait: () => new Promise<void>((resolve) => {
+            this.#waiting.add(resolve);
+            stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+          }),
+          pause: () => new Promise<void>((resolve) => setTimeout(resolve, 5)),
+        }),
+      ),
+    );
+    return Promise.resolve({
+      stop: async () => {
+        stopping.abort();
+        this.wake();
+        await Promise.all(loops);
+        members.delete(member);
+        this.wake();
+      },
+    });
+  }
+
+  #events(topic: Topic, partition: number): Positioned[] {
+    const name = `${topic}/${partition}`;
+    const found = this.#topics.get(name);
+    if (found) return found;
+    const made: Positioned[] = [];
+    this.#topics.set(name, made);
+    return made;
+  }
+}

@@ -1,0 +1,186 @@
+import { type Append, CheckpointMoved, type CheckpointMove, type EventStore, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import type { Positioned, Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { Recorded } from '@kiroku/domain/kernel/event.js';
+import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
+import type pg from 'pg';
+import type { Hints } from '../event-log/hints.js';
+import { transaction } from '../read-model/database.js';
+import type { Projector } from '../read-model/projector.js';
+
+/** Events per row; a longer append to one stream takes several rows. */
+const MOST_PER_ROW = 500;
+/** Events per transaction, unless a single call brings more. */
+const MOST_PER_APPEND = 4_000;
+
+interface Waiting {
+  readonly appends: readonly Append[];
+  readonly checkpoints: readonly CheckpointMove[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The event store in PostgreSQL, in the same history that the event log's topic `decision` reads. Calls that wait at the same
+ * time share one transaction, in which the inline views are written too: whoever reads after `append` returned sees its effect.
+ */
+export class PostgresEventStore implements EventStore {
+  #queue: Waiting[] = [];
+  #busy = false;
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly hints: Hints,
+    private readonly inline: readonly Projector[],
+    private readonly upgrades: Upgrades = {},
+  ) {}
+
+  async read(stream: string, after = 0) {
+    const { rows } = await this.pool.query<{ version: number; events: readonly Recorded[] }>({
+      name: 'read-stream',
+      text: 'SELECT version, events FROM history.decision WHERE stream = $1 AND version + count > $2 + 1 ORDER BY version',
+      values: [stream, after],
+    });
+    const last = rows.at(-1);
+    if (!last) return { version: after === 0 ? 0 : await this.#version(stream), events: [] };
+    const events = rows.flatMap((row) => row.events.filter((_, i) => row.version + i > after));
+    return { version: last.version + last.events.length - 1, events: events.map((e) => upcast(e, this.upgrades)) };
+  }
+
+  async #version(stream: string): Promise<number> {
+    return (await this.readLast([stream])).get(stream)?.version ?? 0;
+  }
+
+  async readLast(streams: readonly string[]) {
+    const { rows } = await this.pool.query<{ stream: string; version: number; event: Recorded }>({
+      name: 'read-last',
+      text: `SELECT s.stream, l.version, l.event FROM unnest($1::text[]) AS s(stream), LATERAL (
+               SELECT version + count - 1 AS version, events->(count - 1) AS event FROM history.decision d
+               WHERE d.stream = s.stream ORDER BY d.version DESC LIMIT 1) l`,
+      values: [streams],
+    });
+    return new Map(rows.map(({ stream, version, event }) => [stream, { version, event: upcast(event, this.upgrades) }] as const));
+  }
+
+  append(appends: readonly Append[], checkpoints: readonly CheckpointMove[] = []): Promise<void> {
+    if (appends.some((a) => a.events.length === 0)) return Promise.reject(new RangeError('an append without events'));
+    if (new Set(appends.map((a) => a.stream)).size !== appends.length) return Promise.reject(new RangeError('a stream twice in one append'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ appends, checkpoints, resolve, reject });
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#busy || this.#queue.length === 0) return;
+    this.#busy = true;
+    setImmediate(() => {
+      const batch = this.#take();
+      void this.#settle(batch).finally(() => {
+        this.#busy = false;
+        this.#pump();
+      });
+    });
+  }
+
+  /** Calls in order of arrival, as long as no two touch the same stream or checkpoint and the transaction stays small. */
+  #take(): readonly Waiting[] {
+    const touched = new Set<string>();
+    const batch: Waiting[] = [];
+    const later: Waiting[] = [];
+    let events = 0;
+    for (const call of this.#queue) {
+      const names = [...call.appends.map((a) => a.stream), ...call.checkpoints.map((c) => `${c.consumer}/${c.topic}/${c.partition}`)];
+      const size = call.appends.reduce((n, a) => n + a.events.length, 0);
+      const fits = batch.length === 0 || (events + size <= MOST_PER_APPEND && !names.some((n) => touched.has(n)));
+      (fits ? batch : later).push(call);
+      for (const name of names) touched.add(name);
+      if (fits) events += size;
+    }
+    this.#queue = later;
+    return batch;
+  }
+
+  async #settle(batch: readonly Waiting[]): Promise<void> {
+    let calls = batch;
+    while (calls.length > 0) {
+      try {
+        await this.#write(calls);
+        for (const call of calls) call.resolve();
+        this.hints.send('decision');
+        return;
+      } catch (error) {
+        const guilty = calls.filter((call) => concerns(error, call));
+        if (guilty.length === 0) {
+          // Not a conflict. One call's data may be at fault (or all fail alike): each on its own, so that none suffers for another.
+          if (calls.length > 1 && (error as { code?: unknown }).code !== undefined) return this.#oneByOne(calls);
+          for (const call of calls) call.reject(error);
+          return;
+        }
+        for (const call of guilty) call.reject(narrowed(error, call));
+        calls = calls.filter((call) => !guilty.includes(call));
+      }
+    }
+  }
+
+  async #oneByOne(calls: readonly Waiting[]): Promise<void> {
+    for (const call of calls) await this.#write([call]).then(call.resolve, call.reject);
+    this.hints.send('decision');
+  }
+
+  async #write(calls: readonly Waiting[]): Promise<void> {
+    const appends = calls.flatMap((c) => c.appends);
+    const checkpoints = calls.flatMap((c) => c.checkpoints);
+    await transaction(this.pool, async (db) => {
+      if (appends.length > 0) {
+        const { rows } = await db.query<{ conflicts: string[] | null }>({
+          name: 'append-decisions',
+          text: 'SELECT history.append_decisions($1) AS conflicts',
+          values: [document(appends)],
+        });
+        const conflicts = rows[0]?.conflicts;
+        if (conflicts) throw new VersionConflict(conflicts);
+      }
+      for (const { consumer, topic, partition, from, to } of checkpoints) {
+        const { rows } = await db.query<{ moved: boolean }>({
+          name: 'move-checkpoint',
+          text: 'SELECT history.move_checkpoint($1, $2, $3::smallint, $4, $5) AS moved',
+          values: [consumer, topic, partition, from, to],
+        });
+        if (rows[0]?.moved !== true) throw new CheckpointMoved(`${consumer}/${topic}/${partition}`);
+      }
+      // Inline views may not depend on positions: they are known only to the history (hence -1).
+      const events: Positioned[] = appends.flatMap((a) => a.events.map((event) => ({ position: -1, key: a.stream, event })));
+      for (const view of this.inline) await view.apply(db, events);
+    });
+  }
+
+  async checkpoint(consumer: string, topic: Topic, partition: number): Promise<number> {
+    const { rows } = await this.pool.query<{ position: number }>(
+      'SELECT position FROM history.checkpoint WHERE consumer = $1 AND topic = $2 AND partition = $3', [consumer, topic, partition]);
+    return rows[0]?.position ?? 0;
+  }
+}
+
+function document(appends: readonly Append[]): string {
+  return JSON.stringify(
+    appends.flatMap(({ stream, expected, events }) => {
+      const rows = [];
+      for (let start = 0; start < events.length; start += MOST_PER_ROW) {
+        const e = events.slice(start, start + MOST_PER_ROW);
+        rows.push({ s: stream, v: expected + start, n: e.length, e, ...(start > 0 && { c: true }) });
+      }
+      return rows;
+    }),
+  );
+}
+
+/** Is this failure about that call? */
+function concerns(error: unknown, call: Waiting): boolean {
+  if (error instanceof VersionConflict) return call.appends.some((a) => error.streams.includes(a.stream));
+  if (error instanceof CheckpointMoved) return call.checkpoints.some((c) => error.consumer === `${c.consumer}/${c.topic}/${c.partition}`);
+  return false;
+}
+
+/** A conflict told to one call names only its own streams. */
+const narrowed = (error: unknown, call: Waiting): unknown =>
+  error instanceof VersionConflict ? new VersionConflict(error.streams.filter((s) => call.appends.some((a) => a.stream === s))) : error;

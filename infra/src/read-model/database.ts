@@ -1,0 +1,39 @@
+import pg from 'pg';
+import type { PostgresConnection } from '../postgres/connection.js';
+
+/** bigint as number: positions, sizes and epoch ms all stay below 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => (oid === 20 ? (text: string) => Number(text) : (pg.types.getTypeParser(oid, format as 'text') as (text: string) => unknown)) as never,
+};
+
+/** Options for any connection. Statements that take longer than `timeout` ms fail: a stuck database becomes a 4xx, not a hang. */
+export function connectionOptions(address: PostgresConnection, timeout = 20_000): pg.ClientConfig {
+  return { ...address, types, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
+}
+
+/** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
+export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined): pg.Pool {
+  const pool = new pg.Pool({ ...connectionOptions(address), max, idleTimeoutMillis: 60_000 });
+  pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
+  return pool;
+}
+
+/** Runs `work` in one transaction on one connection. A connection that failed is not used again. */
+export async function transaction<T>(pool: pg.Pool, work: (db: pg.PoolClient) => Promise<T>, begin = 'BEGIN'): Promise<T> {
+  const db = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await db.query(begin);
+    const result = await work(db);
+    await db.query('COMMIT');
+    return result;
+  } catch (error) {
+    const failure = error instanceof Error ? error : new Error(String(error));
+    // After a time-out the statement may still run on this connection: it is closed, and the server rolls back.
+    if (/timeout/i.test(failure.message)) broken = failure;
+    else await db.query('ROLLBACK').catch(() => (broken = failure));
+    throw error;
+  } finally {
+    db.release(broken);
+  }
+}

@@ -1,0 +1,111 @@
+import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
+import type { Cell, Projection, Row } from '@kiroku/domain/kernel/projection.js';
+import type pg from 'pg';
+
+/** Where a statement can run: a pool, or a connection inside a transaction. */
+export type Queryable = Pick<pg.ClientBase, 'query'>;
+
+interface Touched {
+  readonly key: Row;
+  row: Row | undefined;
+  /** The row must be read before the first event can be applied. */
+  readonly unseen: boolean;
+  changed: boolean;
+}
+
+/**
+ * Runs one projection against its table, a batch of events at a time: one statement reads the rows that are needed, one writes,
+ * one deletes, whatever the number of events. The same code serves the live table (schema `view`) and a rebuild beside it
+ * (schema `rebuild`).
+ */
+export class Projector {
+  readonly #types: ReadonlySet<string>;
+  readonly #blind: ReadonlySet<string>;
+  readonly #table: string;
+  readonly #load: string;
+  readonly #store: string;
+  readonly #remove: string;
+
+  constructor(
+    readonly projection: Projection,
+    readonly schema: 'view' | 'rebuild' = 'view',
+  ) {
+    const { name, key, columns } = projection;
+    this.#types = new Set(projection.types);
+    this.#blind = new Set(projection.blind ?? []);
+    this.#table = `${schema}.${quote(name)}`;
+    const typed = (names: readonly string[]): string => names.map((c) => `${quote(c)} ${columns[c] ?? 'text'}`).join(', ');
+    const all = Object.keys(columns);
+    const on = key.map((k) => `t.${quote(k)} = d.${quote(k)}`).join(' AND ');
+    const others = all.filter((c) => !key.includes(c));
+    // bytea and json come back as the text that the fold made of them.
+    const selected = all.map((c) => (columns[c] === 'bytea' || columns[c] === 'json' ? `t.${quote(c)}::text` : `t.${quote(c)}`)).join(', ');
+    this.#load = `SELECT ${selected} FROM ${this.#table} t JOIN json_to_recordset($1) AS d(${typed(key)}) ON ${on}`;
+    this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM json_to_recordset($1) AS d(${typed(all)})
+      ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
+    this.#remove = `DELETE FROM ${this.#table} t USING json_to_recordset($1) AS d(${typed(key)}) WHERE ${on}`;
+  }
+
+  /** Applies events in order. The caller owns the transaction and the checkpoint. */
+  async apply(db: Queryable, events: readonly Positioned[]): Promise<void> {
+    const mine = events.filter((p) => this.#types.has(p.event.type));
+    let start = 0;
+    while (start < mine.length) {
+      // An event that removes rows by a part of their key is a point that no batch reaches across; they are rare.
+      const cut = this.projection.removes ? mine.findIndex((p, i) => i >= start && this.projection.removes?.(p) !== undefined) : -1;
+      const end = cut === -1 ? mine.length : cut + 1;
+      await this.#fold(db, mine.slice(start, end));
+      const cutter = cut === -1 ? undefined : mine[cut];
+      if (cutter) await this.#removeAll(db, this.projection.removes?.(cutter) ?? {});
+      start = end;
+    }
+  }
+
+  async #fold(db: Queryable, events: readonly Positioned[]): Promise<void> {
+    const touched = new Map<string, Touched>();
+    const steps = events.flatMap((positioned) =>
+      this.projection.keysOf(positioned).map((key) => {
+        const name = this.projection.key.map((k) => String(key[k])).join('\u0000');
+        let place = touched.get(name);
+        if (!place) touched.set(name, (place = { key, row: undefined, unseen: !this.#blind.has(positioned.event.type), changed: false }));
+        return { positioned, place };
+      }),
+    );
+    await this.#loadRows(db, touched);
+    for (const { positioned, place } of steps) {
+      const row = this.projection.apply(place.row, positioned, place.key);
+      place.row = row ?? undefined;
+      place.changed = true;
+    }
+    await this.#save(db, [...touched.values()].filter((t) => t.changed));
+  }
+
+  async #loadRows(db: Queryable, touched: ReadonlyMap<string, Touched>): Promise<void> {
+    const unseen = [...touched.values()].filter((t) => t.unseen).map((t) => t.key);
+    if (unseen.length === 0) return;
+    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [JSON.stringify(unseen)] });
+    for (const row of rows) {
+      const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
+      if (place) place.row = row;
+    }
+  }
+
+  async #save(db: Queryable, changed: readonly Touched[]): Promise<void> {
+    const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
+    const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
+    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values: [JSON.stringify(rows)] });
+    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [JSON.stringify(gone)] });
+  }
+
+  async #removeAll(db: Queryable, part: Row): Promise<void> {
+    const columns = Object.keys(part);
+    await db.query(`DELETE FROM ${this.#table} WHERE ${columns.map((c, i) => `${quote(c)} = $${i + 1}`).join(' AND ')}`, Object.values(part));
+  }
+
+  #named(what: string): string {
+    return `${what}-${this.schema}-${this.projection.name}`;
+  }
+}
+
+/** Identifiers come from our own code; quoting keeps words like "offset" usable. */
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

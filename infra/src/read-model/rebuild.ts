@@ -1,0 +1,194 @@
+import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { Projection } from '@kiroku/domain/kernel/projection.js';
+import type pg from 'pg';
+import { transaction } from './database.js';
+import { Projector } from './projector.js';
+import { viewConsumer } from './view-runner.js';
+
+const BATCH = 5_000;
+/** Whole-table statements may take their time (ms); the driver reads this, its types do not know it. */
+const PATIENT = { query_timeout: 3_600_000 } as object;
+
+export interface Progress {
+  /** Events read so far, and in all; the end moves while mail flows. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface RebuildReport {
+  readonly view: string;
+  readonly events: number;
+  readonly seconds: number;
+  readonly rows: number;
+  /** With verify: keys of rows that differ, at most 20; [] = the live view equals its rebuild. */
+  readonly differences?: readonly string[];
+}
+
+interface Place { readonly topic: Topic; readonly partition: number }
+type Positions = ReadonlyMap<string, number>;
+const at = ({ topic, partition }: Place): string => `${topic}/${partition}`;
+
+/**
+ * Builds a view anew from the history, in a table beside the live one, while mail flows.
+ *
+ * Verify: the live table's content is copied at one instant together with the position it stands at, the rebuild stops exactly
+ * there, and the two are compared. Nothing of the live view is changed.
+ * Otherwise: when the rebuild has nearly caught up, writers of the view wait for the last events, and the new table takes the
+ * place of the old one in the same transaction.
+ */
+export class Rebuild {
+  readonly #places: readonly Place[];
+  readonly #fresh: Projector;
+  #done = 0;
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly pool: pg.Pool,
+    private readonly projection: Projection,
+    private readonly progress: (progress: Progress) => void = () => undefined,
+  ) {
+    this.#places = projection.topics.flatMap((topic) => Array.from({ length: log.partitions(topic) }, (_, partition) => ({ topic, partition })));
+    this.#fresh = new Projector(projection, 'rebuild');
+  }
+
+  async verify(): Promise<RebuildReport> {
+    const started = performance.now();
+    return this.#alone(async () => {
+      const target = await this.#copyLive();
+      await this.#makeTable();
+      await this.#readUpTo(new Map(), target);
+      const seconds = (performance.now() - started) / 1000;
+      const differences = await this.#differences();
+      const rows = await this.#count();
+      await this.pool.query(`DROP TABLE rebuild.${this.#table}; DROP TABLE rebuild.${this.#liveCopy}`);
+      return { view: this.projection.name, events: this.#done, seconds, rows, differences };
+    });
+  }
+
+  async replace(): Promise<RebuildReport> {
+    const started = performance.now();
+    return this.#alone(async () => {
+      await this.#makeTable();
+      let reached: Positions = new Map();
+      for (let rounds = 0; rounds < 20; rounds++) {
+        const heads = await this.#heads();
+        const missing = sum(heads) - sum(reached);
+        await this.#readUpTo(reached, heads);
+        reached = heads;
+        if (missing <= BATCH) break;
+      }
+      await this.#takePlace(reached);
+      return { view: this.projection.name, events: this.#done, seconds: (performance.now() - started) / 1000, rows: await this.#count('view') };
+    });
+  }
+
+  /** One rebuild of a view at a time, also across processes; what an interrupted one left is dropped. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const guard = await this.pool.connect();
+    try {
+      const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 1)) AS got', [this.projection.name]);
+      if (rows[0]?.got !== true) throw new Error(`${this.projection.name} is being rebuilt by another process`);
+      await this.pool.query(`DROP TABLE IF EXISTS rebuild.${this.#table}; DROP TABLE IF EXISTS rebuild.${this.#liveCopy}`);
+      return await work();
+    } finally {
+      await guard.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
+      guard.release();
+    }
+  }
+
+  get #table(): string {
+    return `"${this.projection.name}"`;
+  }
+
+  get #liveCopy(): string {
+    return `"${this.projection.name}_live"`;
+  }
+
+  /** Not logged until it is whole: a crash drops it, and the rebuild starts anew. */
+  async #makeTable(): Promise<void> {
+    await this.pool.query(`CREATE UNLOGGED TABLE rebuild.${this.#table} (LIKE view.${this.#table} INCLUDING ALL)`);
+  }
+
+  /** The live rows and the position they stand at, at one instant. */
+  async #copyLive(): Promise<Positions> {
+    return transaction(
+      this.pool,
+      async (db) => {
+        const positions = this.projection.inline ? await this.#heads(db) : await this.#checkpoints(db);
+        await db.query({ text: `CREATE UNLOGGED TABLE rebuild.${this.#liveCopy} AS SELECT * FROM view.${this.#table}`, ...PATIENT });
+        return positions;
+      },
+      'BEGIN ISOLATION LEVEL REPEATABLE READ',
+    );
+  }
+
+  async #heads(db: Pick<pg.Pool, 'query'> = this.pool): Promise<Positions> {
+    const { rows } = await db.query<{ topic: Topic; partition: number; next: number }>('SELECT topic, partition, next FROM history.head');
+    return this.#mine(rows.map((r) => [at(r), r.next]));
+  }
+
+  async #checkpoints(db: Pick<pg.Pool, 'query'>): Promise<Positions> {
+    const { rows } = await db.query<{ topic: Topic; partition: number; position: number }>(
+      'SELECT topic, partition, position FROM history.checkpoint WHERE consumer = $1', [viewConsumer(this.projection)]);
+    return this.#mine(rows.map((r) => [at(r), r.position]));
+  }
+
+  #mine(found: readonly (readonly [string, number])[]): Positions {
+    const all = new Map(found);
+    return new Map(this.#places.map((p) => [at(p), all.get(at(p)) ?? 0]));
+  }
+
+  async #readUpTo(from: Positions, to: Positions, db?: pg.PoolClient): Promise<void> {
+    for (const place of this.#places) {
+      let position = from.get(at(place)) ?? 0;
+      const end = to.get(at(place)) ?? 0;
+      while (position < end) {
+        const events = await this.log.read(place.topic, place.partition, position, Math.min(BATCH, end - position));
+        const mine = events.filter((e) => e.position < end);
+        const last = mine.at(-1);
+        if (!last) break;
+        if (db) await this.#fresh.apply(db, mine);
+        else await transaction(this.pool, (own) => this.#fresh.apply(own, mine));
+        this.#done += mine.length;
+        position = last.position + 1;
+        this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
+      }
+    }
+  }
+
+  /** Both ways, by whole rows. */
+  async #differences(): Promise<readonly string[]> {
+    const key = `concat_ws('/', ${this.projection.key.map((k) => `"${k}"`).join(', ')})`;
+    const [live, fresh] = [`rebuild.${this.#liveCopy}`, `rebuild.${this.#table}`];
+    const { rows } = await this.pool.query<{ difference: string }>({
+      text: `(SELECT ${key} || ': only in the live view' AS difference FROM (TABLE ${live} EXCEPT TABLE ${fresh}) x LIMIT 10)
+             UNION ALL (SELECT ${key} || ': only in the rebuild' FROM (TABLE ${fresh} EXCEPT TABLE ${live}) x LIMIT 10)`,
+      ...PATIENT,
+    });
+    return rows.map((r) => r.difference);
+  }
+
+  async #takePlace(reached: Positions): Promise<void> {
+    await this.pool.query({ text: `ALTER TABLE rebuild.${this.#table} SET LOGGED`, ...PATIENT });
+    await transaction(this.pool, async (db) => {
+      // Writers of the view wait here: appends of decisions for inline views, the view's own runner for others.
+      if (this.projection.inline) await db.query(`SELECT 1 FROM history.head WHERE topic = 'decision' FOR UPDATE`);
+      else await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [viewConsumer(this.projection)]);
+      const heads = await this.#heads(db);
+      await this.#readUpTo(reached, heads, db);
+      await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} SET SCHEMA view`);
+      if (this.projection.inline) return;
+      for (const place of this.#places)
+        await db.query(
+          'INSERT INTO history.checkpoint VALUES ($1, $2, $3, $4) ON CONFLICT (consumer, topic, partition) DO UPDATE SET position = excluded.position',
+          [viewConsumer(this.projection), place.topic, place.partition, heads.get(at(place)) ?? 0]);
+    });
+  }
+
+  async #count(schema = 'rebuild'): Promise<number> {
+    const { rows } = await this.pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${schema}.${this.#table}`);
+    return rows[0]?.n ?? 0;
+  }
+}
+
+const sum = (positions: Positions): number => [...positions.values()].reduce((a, b) => a + b, 0);

@@ -1,0 +1,25 @@
+import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
+import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
+import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
+import { messages, stories } from '@kiroku/domain/story/views.js';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { tableOf } from './table-of.js';
+
+/** The views of 0.1. A view's shape never changes under its name, so its columns may be taken from the projection. */
+export class Views0002 implements MigrationInterface {
+  readonly name = 'Views1763769600002';
+  async up(db: QueryRunner): Promise<void> {
+    for (const view of [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, stories, messages]) await db.query(tableOf(view));
+    await db.query(`
+      CREATE UNIQUE INDEX ON view.account_1 (address);
+      CREATE INDEX ON view.account_1 (domain, address);
+      CREATE INDEX ON view.alias_1 (domain) WHERE wildcard;
+      CREATE INDEX ON view.mailbox_1 (account_id);
+      CREATE INDEX ON view.message_1 (header_message_id) WHERE header_message_id IS NOT NULL;
+    `);
+  }
+  /** Forward only. */
+  down(): Promise<void> {
+    return Promise.reject(new Error('migrations go forward only'));
+  }
+}

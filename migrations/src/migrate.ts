@@ -1,0 +1,47 @@
+import 'reflect-metadata';
+import { DataSource } from 'typeorm';
+import { History0001 } from './0001-history.js';
+import { Views0002 } from './0002-views.js';
+import { Operations0003 } from './0003-operations.js';
+
+/** A connection as `pg` takes it. */
+export type MigrationTarget =
+  | { readonly connectionString: string }
+  | { readonly host: string; readonly port: number; readonly user: string; readonly password: string; readonly database: string };
+
+/**
+ * Brings the database to this program's shape. Each migration in a transaction of its own; two starts at once wait for each other.
+ * @returns names of the migrations that ran, [] when all had.
+ * @throws when the database has migrations that this program does not know: it was written by a newer release.
+ */
+export async function migrate(address: MigrationTarget): Promise<readonly string[]> {
+  const source = new DataSource({
+    type: 'postgres',
+    ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
+    migrations: [History0001, Views0002, Operations0003],
+    migrationsTableName: 'migration',
+    poolSize: 2,
+  });
+  await source.initialize();
+  try {
+    const runner = source.createQueryRunner();
+    await runner.query('SELECT pg_advisory_lock(4711)'); // one migration at a time, whoever starts
+    try {
+      await refuseNewer(source);
+      return (await source.runMigrations({ transaction: 'each' })).map((m) => m.name);
+    } finally {
+      await runner.query('SELECT pg_advisory_unlock(4711)');
+      await runner.release();
+    }
+  } finally {
+    await source.destroy();
+  }
+}
+
+async function refuseNewer(source: DataSource): Promise<void> {
+  const [{ there }] = (await source.query(`SELECT to_regclass('public.migration') IS NOT NULL AS there`)) as [{ there: boolean }];
+  if (!there) return;
+  const known = source.migrations.map((m) => m.name);
+  const unknown = ((await source.query('SELECT name FROM migration ORDER BY id')) as { name: string }[]).filter(({ name }) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`the database was written by a newer release of Kiroku (${unknown.map((u) => u.name).join(', ')}): install that release`);
+}
