@@ -14,7 +14,7 @@ try {
 const CONTEXTS = {
   kernel: [],
   mail: ['kernel'],
-  directory: ['kernel', 'mail'],
+  directory: ['kernel', 'mail', 'mailbox'],
   policy: ['kernel', 'mail'],
   mailbox: ['kernel', 'mail'],
   delivery: ['kernel', 'mail', 'directory', 'mailbox'],

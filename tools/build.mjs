@@ -1,11 +1,16 @@
-// Bundles one application: apps/<role>/src/main.ts → dist/apps/<role>/main.js. Libraries stay outside, our own code goes in.
+// Bundles one application: apps/<role>/src/main.ts → dist/apps/<role>/main.js. Libraries stay outside, our own code goes in;
+// what is imported dynamically stays apart, so that the supervisor need not hold what other commands need.
+import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const [root] = process.argv.slice(2);
 
+rmSync(`dist/${root}`, { recursive: true, force: true });
 await build({
   entryPoints: [`./${root}/src/main.ts`],
-  outfile: `dist/${root}/main.js`,
+  outdir: `dist/${root}`,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
   tsconfig: 'tsconfig.base.json',
   bundle: true,
   packages: 'external',

@@ -1,5 +1,6 @@
 import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
 import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
+import { administrators } from '@kiroku/domain/policy/administrator-view.js';
 import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
 import { messages, stories } from '@kiroku/domain/story/views.js';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -9,7 +10,7 @@ import { tableOf } from './table-of.js';
 export class Views0002 implements MigrationInterface {
   readonly name = 'Views1763769600002';
   async up(db: QueryRunner): Promise<void> {
-    for (const view of [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, stories, messages]) await db.query(tableOf(view));
+    for (const view of [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, stories, messages]) await db.query(tableOf(view));
     await db.query(`
       CREATE UNIQUE INDEX ON view.account_1 (address);
       CREATE INDEX ON view.account_1 (domain, address);

@@ -6,6 +6,9 @@ export class Operations0003 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
       CREATE TABLE object_body (sha256 bytea PRIMARY KEY, segment bigint NOT NULL, "offset" bigint NOT NULL, size bigint NOT NULL, stored_at bigint NOT NULL);
+      -- One row: a new database is a new identity, so segments marked as indexed in a lost one are read again.
+      CREATE TABLE object_index (identity uuid NOT NULL);
+      INSERT INTO object_index VALUES (gen_random_uuid());
       CREATE SCHEMA ops;
       CREATE UNLOGGED TABLE ops.process (
         id uuid PRIMARY KEY, role text NOT NULL, host text NOT NULL, pid integer NOT NULL, started_at bigint NOT NULL,

@@ -3,6 +3,7 @@ import type { Positioned, Topic } from './event-log.js';
 /** A column's value as it goes to the database. Bytes are hex text with a leading `\x`. */
 export type Cell = string | number | boolean | null | readonly string[];
 export type Row = Readonly<Record<string, Cell>>;
+export type ColumnType = 'text' | 'uuid' | 'bigint' | 'integer' | 'boolean' | 'bytea';
 
 /**
  * A view: rows folded from events. Pure, so it can be dropped and rebuilt to the same content; the runner writes rows and
@@ -21,10 +22,14 @@ export interface Projection<R extends Row = Row> {
   readonly types: readonly string[];
   /** Columns of the primary key, in order. */
   readonly key: readonly (keyof R & string)[];
+  /** The table's columns and their types. JSON is kept as text: it can be compared. */
+  readonly columns: Readonly<Record<keyof R & string, ColumnType>>;
   /** Keys of the rows that this event touches: the key columns' values. Most events touch one. */
   keysOf(positioned: Positioned): readonly Row[];
   /** Events of these types need no look at the old row: they make it anew or overwrite it whole. Saves reading it. */
   readonly blind?: readonly string[];
+  /** A part of the key whose rows all go with this event, after what it does otherwise; undefined for most events. */
+  removes?(positioned: Positioned): Row | undefined;
   /** The row after the event, or null when it is gone. `row` is undefined when there is none (always, for blind types, unless made in the same batch). */
   apply(row: R | undefined, positioned: Positioned, key: Row): R | null | undefined;
 }

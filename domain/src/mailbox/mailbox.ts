@@ -30,6 +30,8 @@ export interface MailboxEntry {
   readonly prefix: string;
   /** RFC822.SIZE: UTF-8 bytes of the prefix and the body. */
   readonly size: number;
+  /** Accepted with SMTPUTF8: its header may not be ASCII (RFC 6856 §2, RFC 9051 §5.1.2). */
+  readonly smtputf8?: true;
   /** INTERNALDATE, epoch ms: when the message was accepted. */
   readonly receivedAt: number;
 }

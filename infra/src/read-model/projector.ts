@@ -38,8 +38,8 @@ export class Projector {
     const all = Object.keys(columns);
     const on = key.map((k) => `t.${quote(k)} = d.${quote(k)}`).join(' AND ');
     const others = all.filter((c) => !key.includes(c));
-    // bytea and json come back as the text that the fold made of them.
-    const selected = all.map((c) => (columns[c] === 'bytea' || columns[c] === 'json' ? `t.${quote(c)}::text` : `t.${quote(c)}`)).join(', ');
+    // bytea comes back as the hex text that the fold made of it.
+    const selected = all.map((c) => (columns[c] === 'bytea' ? `t.${quote(c)}::text` : `t.${quote(c)}`)).join(', ');
     this.#load = `SELECT ${selected} FROM ${this.#table} t JOIN json_to_recordset($1) AS d(${typed(key)}) ON ${on}`;
     this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM json_to_recordset($1) AS d(${typed(all)})
       ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;

@@ -1,0 +1,62 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { DirectoryCommands } from '@kiroku/domain/directory/commands.js';
+import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
+import type { Engine } from '@kiroku/domain/kernel/execute.js';
+import { Administrators } from '@kiroku/infra/admin/administrators.js';
+import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
+import { AccountImport } from '@kiroku/infra/admin/import.js';
+import { MessageQueries } from '@kiroku/infra/admin/messages.js';
+import { Operations } from '@kiroku/infra/admin/operations.js';
+import { PolicyAdmin } from '@kiroku/infra/admin/policy.js';
+import type { ServerKey } from '@kiroku/infra/auth/seal.js';
+import type { Logger } from '@kiroku/infra/telemetry/logger.js';
+import type { Metrics } from '@kiroku/infra/telemetry/metrics.js';
+import type pg from 'pg';
+import { ProblemFilter } from './http/problem.js';
+import { TokenGuard } from './http/token-guard.js';
+import { AccountRoutes } from './routes/accounts.js';
+import { AdministratorRoutes } from './routes/administrators.js';
+import { AliasRoutes } from './routes/aliases.js';
+import { DomainRoutes } from './routes/domains.js';
+import { MessageRoutes } from './routes/messages.js';
+import { OperationRoutes } from './routes/operations.js';
+import { LockoutRoutes, SettingsRoutes } from './routes/policy.js';
+import { TransferRoutes } from './routes/transfer.js';
+
+/** What the API stands on: a part of the platform, and the server key. */
+export interface ApiParts {
+  readonly pool: pg.Pool;
+  readonly log: EventLog;
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly key: ServerKey;
+  /** Roles that must run for the server to be healthy. */
+  readonly roles: readonly string[];
+}
+
+@Module({})
+export class ApiModule {
+  static of({ pool, log, engine, metrics, logger, key, roles }: ApiParts): DynamicModule {
+    const administrators = new Administrators(pool, engine);
+    const directory = new DirectoryAdmin(pool, engine, new DirectoryCommands(engine), key);
+    return {
+      module: ApiModule,
+      // Before the accounts' own routes: `import` and `export` are no addresses.
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, SettingsRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      providers: [
+        { provide: Administrators, useValue: administrators },
+        { provide: DirectoryAdmin, useValue: directory },
+        { provide: AccountImport, useValue: new AccountImport(directory) },
+        { provide: MessageQueries, useValue: new MessageQueries(pool) },
+        { provide: PolicyAdmin, useValue: new PolicyAdmin(pool, engine) },
+        { provide: Operations, useValue: new Operations(pool, log, roles) },
+        { provide: APP_GUARD, useValue: new TokenGuard(administrators, metrics) },
+        { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe() },
+        { provide: APP_FILTER, useValue: new ProblemFilter(logger) },
+      ],
+    };
+  }
+}

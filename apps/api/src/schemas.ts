@@ -1,0 +1,152 @@
+import { MOST_TARGETS } from '@kiroku/domain/directory/alias.js';
+import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
+import { MESSAGE_STATES } from '@kiroku/infra/admin/messages.js';
+import { z } from 'zod';
+
+/** Schemas of requests and answers: type, check and documentation at once. What values mean to the domain, the domain checks. */
+
+const address = z.string().min(1).max(320);
+const domain = z.string().min(1).max(255);
+const instant = z.int().min(0).describe('Epoch ms');
+const bytes = z.int().min(0);
+/** In a query everything is text. */
+const flag = z.enum(['true', 'false']).default('false').transform((value) => value === 'true');
+const count = (most: number) => z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.int().min(0).max(most));
+const time = z
+  .union([z.string().regex(/^\d{1,15}$/).transform(Number), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)), z.iso.date().transform((text) => Date.parse(text))])
+  .describe('Epoch ms, or ISO 8601 with offset, or a date (UTC)');
+
+export const PageQuery = z.strictObject({
+  after: z.string().max(400).optional().describe('The `next` of the page before'),
+  limit: z.string().regex(/^\d{1,4}$/).default('100').transform(Number).pipe(z.int().min(1).max(1000)),
+});
+export const DomainQuery = PageQuery.extend({ domain: domain.optional() });
+const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().optional().describe('Pass as `after`; absent at the end') });
+
+export const AddressParam = z.object({ address });
+export const DomainParam = z.object({ name: domain });
+
+export const Domain = z.object({ name: z.string(), accountLimit: z.int(), enabled: z.boolean(), accounts: z.int(), aliases: z.int(), createdAt: instant });
+export const Domains = page(Domain);
+export const NewDomain = z.strictObject({ name: domain, accountLimit: z.int().min(0).max(1e9).default(0) });
+export const DomainChange = z.strictObject({ accountLimit: z.int().min(0).max(1e9) });
+
+export const Account = z.object({
+  id: z.uuid(), address: z.string(), domain: z.string(), fullName: z.string(), enabled: z.boolean(), smtp: z.boolean(), pop3: z.boolean(), imap: z.boolean(),
+  reversible: z.boolean(), quota: z.int(), used: z.int(), messages: z.int(), createdAt: instant,
+});
+export const Accounts = page(Account);
+const accountSettings = {
+  fullName: z.string().max(200).optional(),
+  smtp: z.boolean().optional(),
+  pop3: z.boolean().optional(),
+  imap: z.boolean().optional(),
+  reversible: z.boolean().optional().describe('Keep the password itself, sealed, for APOP and CRAM-MD5'),
+  quota: bytes.optional().describe('Bytes; 0 = no limit'),
+};
+const password = z.string().min(1).max(1024).describe('1 to 128 characters');
+export const NewAccount = z.strictObject({ address, password, ...accountSettings });
+export const AccountChange = z.strictObject(accountSettings);
+export const NewPassword = z.strictObject({ password, reversible: z.boolean().optional() });
+export const NewAddress = z.strictObject({ address });
+
+export const Alias = z.object({
+  address: z.string(), domain: z.string(), wildcard: z.boolean(), targets: z.array(z.object({ address: z.string(), rewrite: z.boolean() })),
+  enabled: z.boolean(), createdAt: instant,
+});
+export const Aliases = page(Alias);
+const targets = z.array(z.strictObject({ address, rewrite: z.boolean().optional() })).max(MOST_TARGETS + 1);
+export const NewAlias = z.strictObject({ address, targets });
+export const AliasChange = z.strictObject({ targets });
+
+export const ImportQuery = z.strictObject({
+  domain,
+  dryRun: flag.describe('Says what would happen and changes nothing'),
+});
+/** One line of the answer to an import. The last one is the summary. */
+export const ImportLine = z.union([
+  z.object({
+    line: z.int().describe('Line of the file, from 1'), address: z.string(), result: z.enum(['added', 'would-add', 'there', 'refused']),
+    reason: z.string().optional(), detail: z.string().optional(),
+  }),
+  z.object({ done: z.int(), total: z.int() }).describe('Progress'),
+  z.object({ summary: z.object({ total: z.int(), added: z.int(), there: z.int(), refused: z.int(), dryRun: z.boolean() }) }),
+  z.object({ problem: z.object({ reason: z.string(), instance: z.string() }) }).describe('It broke off here'),
+]);
+export const ExportQuery = z.strictObject({ domain, columns: z.enum(['8', '10']).default('10') });
+
+export const Message = z.object({
+  id: z.string(), headerMessageId: z.string().nullable(), sender: z.string().nullable(), recipients: z.array(z.string()), size: z.int().nullable(),
+  sha256: z.string().nullable(), session: z.string().nullable(), acceptedAt: instant.nullable(), refusedAt: instant.nullable(), refusedBy: z.string().nullable(),
+  delivered: z.int(), remote: z.int(), bounced: z.int(), state: z.enum(MESSAGE_STATES),
+});
+export const Messages = page(Message);
+export const MessageQuery = PageQuery.extend({
+  sender: z.string().max(320).optional(), recipient: z.string().max(320).optional(), state: z.enum(MESSAGE_STATES).optional(),
+  since: time.optional(), until: time.optional(),
+});
+export const MessageParam = z.object({ id: z.string().min(1).max(1_000) });
+export const StoryQuery = z.strictObject({ wait: count(30_000).default(0).describe('ms to wait for the views to catch up, at most 30,000') });
+const Event = z.object({
+  id: z.string(), type: z.string(), version: z.int(), at: instant, actor: z.string(), correlation: z.string(), causation: z.string().optional(), data: z.unknown(),
+});
+const end = { address: z.string(), via: z.array(z.string()) };
+export const Story = z.object({
+  messages: z.array(z.string()).describe('Queue ids'),
+  events: z.array(Event).describe('Oldest first'),
+  outcomes: z.array(
+    z.object({
+      recipient: z.string(),
+      ends: z.array(
+        z.union([
+          z.object({ ...end, kind: z.literal('mailbox'), mailbox: z.string(), uid: z.int(), removed: z.boolean() }),
+          z.object({ ...end, kind: z.literal('remote') }),
+          z.object({ ...end, kind: z.literal('failed'), rule: z.string(), reply: z.string() }),
+        ]),
+      ),
+    }),
+  ),
+  complete: z.boolean().describe('No accepted recipient is without an outcome'),
+});
+
+/** By the shape of the defaults, so that a new setting is here at once. */
+const settingShape = Object.fromEntries(
+  Object.entries(DEFAULTS).map(([name, value]: [string, unknown]) => {
+    if (name === 'senderTrust') return [name, z.enum(['login', 'envelope', 'header'])];
+    if (typeof value === 'number') return [name, z.int().min(0)];
+    if (typeof value === 'boolean') return [name, z.boolean()];
+    return [name, Array.isArray(value) ? z.array(z.string().max(100)).max(10_000) : z.string().max(2_000)];
+  }),
+) as unknown as { [K in keyof Settings]: z.ZodType<Settings[K]> };
+export const AllSettings = z.object({ settings: z.object(settingShape), changed: z.array(z.string()).describe('Names that differ from the default') });
+export const SettingsChange = z
+  .strictObject(Object.fromEntries(Object.entries(settingShape).map(([name, schema]) => [name, schema.nullable().optional()])) as {
+    [K in keyof Settings]: z.ZodOptional<z.ZodNullable<z.ZodType<Settings[K]>>>;
+  })
+  .describe('null = back to the default');
+
+export const Lockouts = page(
+  z.object({ protocol: z.string(), ip: z.string(), failures: z.int(), since: instant, lockedUntil: instant, because: z.string().nullable() }),
+);
+export const LockoutQuery = PageQuery.extend({ all: flag.describe('Also addresses that only have failures') });
+export const LockoutParam = z.object({ ip: z.union([z.ipv4(), z.ipv6()]) });
+export const ReleaseQuery = z.strictObject({ protocol: z.enum(['smtp', 'pop3', 'imap']).optional().describe('All when absent') });
+export const Released = z.object({ released: z.int() });
+
+export const AdministratorName = z.object({ name: z.string().min(1).max(64) });
+export const NewAdministrator = z.strictObject({ name: z.string().min(1).max(64) });
+export const TokenParam = z.object({ name: z.string().min(1).max(64), tokenId: z.uuid() });
+export const NewToken = z.object({ name: z.string(), tokenId: z.string(), token: z.string().describe('Shown once') });
+export const Administrators = z.object({
+  items: z.array(z.object({ name: z.string(), addedAt: instant, tokens: z.array(z.object({ id: z.string(), issuedAt: instant, issuedBy: z.string() })) })),
+});
+
+export const Views = z.object({
+  items: z.array(z.object({ name: z.string(), inline: z.boolean(), topics: z.array(z.string()), lag: z.int().describe('Events not in it yet') })),
+});
+const Process = z.object({ role: z.string(), host: z.string(), pid: z.int(), startedAt: instant, seenAt: instant, trouble: z.string().nullable() });
+export const Health = z.object({
+  status: z.enum(['ok', 'trouble']), database: z.boolean(),
+  roles: z.array(z.object({ role: z.string(), ok: z.boolean(), processes: z.array(Process) })),
+});
+export const Live = z.object({ status: z.enum(['ok', 'trouble']) });

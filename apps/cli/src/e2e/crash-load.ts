@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
+import { addressOf } from './harness.js';
+
+/** A message as its sender remembers it. */
+export interface Sent {
+  readonly users: readonly string[];
+  readonly length: number;
+  readonly sha1: string;
+}
+
+const ANSWER = 30_000; // ms a sender waits for a reply before it gives up on the connection
+const PACE = 20; // ms at most between two messages of a sender: a steady load, not a flood
+
+export const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
+
+/** Several senders that go on through every failure and remember what they were told about each message. */
+export class Senders {
+  /** 250 was received: has to be in each of its mailboxes exactly once. */
+  readonly acknowledged = new Map<string, Sent>();
+  /** No answer to the end of data, or one that leaves it open: at most once. */
+  readonly uncertain = new Map<string, Sent>();
+  /** Replies that were neither 250 nor temporary: there must be none. */
+  readonly surprises: string[] = [];
+  #count = 0;
+  #running: Promise<unknown> | undefined;
+  #stopped = false;
+
+  constructor(
+    private readonly port: number,
+    private readonly users: readonly string[],
+    /** Part of every token, so that tokens of different runs differ. */
+    private readonly name: string,
+    private readonly random: () => number,
+  ) {}
+
+  start(senders: number): void {
+    this.#stopped = false;
+    this.#running = Promise.all(Array.from({ length: senders }, () => this.#sender()));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #sender(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const client = await SmtpClient.hello({ port: this.port });
+        try {
+          while (!this.#stopped && (await this.#sendOne(client))) await pause(this.random() * PACE);
+        } finally {
+          client.socket.close();
+        }
+      } catch {
+        await pause(10 + this.random() * PACE); // the server is down: try again soon
+      }
+    }
+  }
+
+  /** False when the connection is of no more use. @throws when it broke before the message was sent whole. */
+  async #sendOne(client: SmtpClient): Promise<boolean> {
+    const users = this.#recipients();
+    for (const line of ['MAIL FROM:<crash@outside.test>', ...users.map((user) => `RCPT TO:<${addressOf(user)}>`), 'DATA']) {
+      const reply = await client.command(line, ANSWER);
+      if (reply.code >= 400) return this.#refused(reply.code, line);
+    }
+    const token = `${this.name}-${++this.#count}`;
+    const body = this.#body(token);
+    const sent = { users, length: body.length, sha1: sha1(body) };
+    this.uncertain.set(token, sent);
+    const reply = await client.sendData(body, ANSWER);
+    if (reply.code !== 250) return this.#refused(reply.code, 'end of data');
+    this.uncertain.delete(token);
+    this.acknowledged.set(token, sent);
+    return true;
+  }
+
+  #refused(code: number, where: string): boolean {
+    if (code >= 500) this.surprises.push(`${code} to ${where}`);
+    return false;
+  }
+
+  #recipients(): string[] {
+    const first = Math.floor(this.random() * this.users.length);
+    const both = this.random() < 0.3;
+    return [first, ...(both ? [first + 1] : [])].map((i) => this.users[i % this.users.length]!);
+  }
+
+  /** Mostly small, some of 300 KB: those take another path through the object store. */
+  #body(token: string): Buffer {
+    const lines = this.random() < 0.02 ? 4_000 : 1 + Math.floor(this.random() * 100);
+    const text = `${token} ${'x'.repeat(60)}\r\n`.repeat(lines);
+    return Buffer.from(`From: crash@outside.test\r\nSubject: ${token}\r\n\r\n${text}`);
+  }
+}

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { type Config, ConfigRefused, readConfig } from '@kiroku/infra/config/config.js';
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { RUNTIME } from '@kiroku/infra/supervise/role-process.js';
+import type { Role } from '@kiroku/infra/supervise/role-slot.js';
+import { Supervisor } from '@kiroku/infra/supervise/supervisor.js';
+import { openLogger } from '@kiroku/infra/telemetry/logger.js';
+import type { Command } from 'commander';
+
+const ROLES = ['smtp', 'delivery', 'pop3', 'worker', 'api'] as const;
+type RoleName = (typeof ROLES)[number];
+
+/** `kiroku up`: PostgreSQL and all roles as supervised processes, until SIGTERM. Needs no running server. */
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .description('run the server: all roles, or some')
+    .option('--roles <list>', `comma-separated, of ${ROLES.join(', ')}`, ROLES.join(','))
+    .option('--json', 'accepted like everywhere: the log is JSON lines in any case')
+    .action(async ({ roles }: { roles: string }) => {
+      process.exitCode = await up(roles);
+    });
+  // What a new database or a new release needs; run by `up` in a process of its own, whose memory ends with it.
+  program.command('migrate', { hidden: true }).action(async () => {
+    const { migrate } = await import('@kiroku/migrations/migrate.js');
+    await migrate((JSON.parse(process.env[RUNTIME] ?? '{}') as { postgres: Exclude<PostgresConnection, undefined> }).postgres);
+  });
+}
+
+async function up(list: string): Promise<number> {
+  const wanted = list.split(',').map((name) => name.trim()).filter((name) => name !== '');
+  const unknown = wanted.filter((name) => !(ROLES as readonly string[]).includes(name));
+  if (unknown.length > 0 || wanted.length === 0) return complain(`--roles: ${unknown.join(', ') || 'nothing named'}; there are ${ROLES.join(', ')}`);
+  let config: Config;
+  try {
+    config = readConfig(process.env);
+  } catch (error) {
+    if (error instanceof ConfigRefused) return complain(error.message);
+    throw error;
+  }
+  process.title = 'kiroku';
+  const logger = openLogger('supervisor');
+  for (const warning of config.warnings) logger.warn(warning);
+  const supervisor = new Supervisor({
+    data: config.data,
+    ...(config.postgres && { postgres: config.postgres }),
+    roles: wanted.map((name) => roleOf(name as RoleName, config)),
+    ports: portsOf(config),
+    prepare: migrated,
+    log: (level, message, details) => logger[level](details ?? {}, message),
+  });
+  try {
+    const began = performance.now();
+    await supervisor.start();
+    logger.info({ ms: Math.round(performance.now() - began), bind: config.bind, ports: portsOf(config), data: config.data }, 'Kiroku serves');
+  } catch (error) {
+    process.stderr.write(`kiroku: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+  return supervisor.untilStopped();
+}
+
+function complain(message: string): number {
+  process.stderr.write(`kiroku: ${message}\n`);
+  return 2;
+}
+
+const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
+
+function roleOf(role: RoleName, config: Config): Role {
+  const count = COUNTS[role];
+  return { role, count: count ? config[count] : 1, script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
+}
+
+function portsOf(config: Config): Record<string, number> {
+  const ports = { smtp: config.smtpPort, submission: config.submissionPort, smtps: config.smtpsPort, pop3: config.pop3Port, pop3s: config.pop3sPort, http: config.httpPort };
+  return Object.fromEntries(Object.entries(ports).filter((entry): entry is [string, number] => entry[1] !== undefined));
+}
+
+/** Migrations in a process of their own. */
+async function migrated(postgres: PostgresConnection): Promise<void> {
+  const main = process.argv[1];
+  if (main === undefined) throw new Error('started without a script');
+  const child = spawn(process.execPath, ['--enable-source-maps', main, 'migrate'], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    env: { ...process.env, [RUNTIME]: JSON.stringify({ postgres }) },
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4_000)));
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`the database could not be brought up to date: ${said.trim()}`);
+}

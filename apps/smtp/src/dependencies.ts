@@ -1,0 +1,28 @@
+import type { Clock, Ids } from '@kiroku/domain/kernel/clock.js';
+import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
+import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
+import type { Directory } from '@kiroku/domain/mail/directory-port.js';
+import type { AdmissionPolicy } from '@kiroku/domain/policy/admission-port.js';
+import type { SaslExchange } from '@kiroku/infra/auth/authenticator.js';
+import type { Mechanism } from '@kiroku/infra/auth/sasl.js';
+import type { SessionLog } from '@kiroku/infra/telemetry/session-log.js';
+
+/** What the SMTP server needs of the outside. */
+export interface SmtpDependencies {
+  readonly directory: Directory;
+  readonly admission: AdmissionPolicy;
+  readonly sasl: (mechanism: Mechanism, context: { readonly hostname: string; readonly defaultDomain?: string }) => SaslExchange;
+  readonly bodies: ObjectStore;
+  readonly log: EventLog;
+  readonly sessions: SessionLog;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** There is a certificate for STARTTLS. */
+  readonly tls: boolean;
+  /** This machine's name, for when the settings give none. */
+  readonly hostname: string;
+  /** Product and version, shown where the settings allow it. */
+  readonly product: string;
+  /** Minutes east of UTC at that instant, for dates in headers. */
+  readonly offset: (at: number) => number;
+}

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import type { Entry, EventLog } from '@kiroku/domain/kernel/event-log.js';
+import type { Recorded } from '@kiroku/domain/kernel/event.js';
+import { type BodyRef, type BodyWriter, type ObjectStore, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import type { MessageAccepted, MessageRefused, SessionFact } from '@kiroku/domain/mail/events.js';
+import type { Admission, AdmissionPolicy } from '@kiroku/domain/policy/admission-port.js';
+import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
+import { People, resolve } from '@kiroku/domain/smtp/testing/people.js';
+import type { Authenticator, LoginResult } from '@kiroku/infra/auth/authenticator.js';
+import { saslExchange } from '@kiroku/infra/auth/sasl.js';
+import { MemoryEventLog } from '@kiroku/infra/event-log/memory.js';
+import { fixedClock, fixedIds } from '@kiroku/infra/ids/ids.js';
+import type { SmtpDependencies } from '../dependencies.js';
+import { SmtpServer } from '../server.js';
+
+export const NOON = Date.UTC(2026, 2, 2, 3, 0, 0); // noon in Tokyo
+
+/** Passwords are `secret`. */
+class MemoryAuthenticator implements Authenticator {
+  constructor(private readonly world: World) {}
+
+  password(_: string, login: string, password: string, defaultDomain?: string): Promise<LoginResult> {
+    return this.answer(login, password === 'secret', defaultDomain);
+  }
+
+  digest(_kind: string, _protocol: string, login: string, _challenge: string, digest: string, defaultDomain?: string): Promise<LoginResult> {
+    return this.answer(login, digest === '0'.repeat(32), defaultDomain);
+  }
+
+  scram(): never {
+    throw new Error('not here');
+  }
+
+  private async answer(login: string, right: boolean, defaultDomain?: string): Promise<LoginResult> {
+    if (this.world.directory.broken) throw new Error('the views are away');
+    const address = login.includes('@') ? login : `${login}@${defaultDomain ?? ''}`;
+    const found = resolve(address.toLowerCase());
+    if (found.kind !== 'account') return { ok: false, reason: 'unknown-account' };
+    return right ? { ok: true, account: found.account, login: address } : { ok: false, reason: 'wrong-password' };
+  }
+}
+
+class MemoryAdmission implements AdmissionPolicy {
+  refused: Admission['refused'];
+  broken = false;
+  failures = 0;
+  connections = 0;
+  /** Failed logins that lock the address out. */
+  lockAfter = Infinity;
+
+  constructor(private readonly settings: Settings) {}
+
+  admit(): Promise<Admission> {
+    if (this.broken) return Promise.reject(new Error('the views are away'));
+    return Promise.resolve({ settings: this.settings, refused: this.failures >= this.lockAfter ? 'locked-out' : this.refused });
+  }
+
+  failed(): Promise<void> {
+    this.failures++;
+    return Promise.resolve();
+  }
+
+  connected(): Promise<void> {
+    this.connections++;
+    return Promise.resolve();
+  }
+}
+
+class MemoryBodies implements Pick<ObjectStore, 'create'> {
+  readonly kept = new Map<string, Buffer>();
+  /** Writers neither committed nor aborted. */
+  open = 0;
+  full = false;
+
+  create(): BodyWriter {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    let done = false;
+    const close = (): void => {
+      if (!done) this.open--;
+      done = true;
+    };
+    this.open++;
+    return {
+      get size() {
+        return size;
+      },
+      write: (chunk) => {
+        chunks.push(chunk);
+        size += chunk.length;
+        return size > 100_000 ? Promise.resolve() : undefined;
+      },
+      commit: () => {
+        close();
+        if (this.full) return Promise.reject(new StoreUnavailable('disk full'));
+        const body = Buffer.concat(chunks);
+        const sha256 = createHash('sha256').update(body).digest('hex');
+        this.kept.set(sha256, body);
+        return Promise.resolve<BodyRef>({ sha256, size: body.length, at: 'memory' });
+      },
+      abort: () => {
+        close();
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+/** Everything an SMTP server needs, in memory, with switches for what can go wrong. */
+export class World {
+  readonly directory = new People();
+  readonly admission: MemoryAdmission;
+  readonly bodies = new MemoryBodies();
+  readonly facts: SessionFact[] = [];
+  readonly clock = fixedClock(NOON);
+  readonly server: SmtpServer;
+  /** Set to make the log refuse. */
+  logFails = false;
+  /** What the log was given, in order; also when it failed. */
+  readonly appended: Recorded[] = [];
+  private readonly memory = new MemoryEventLog();
+
+  constructor(settings: Partial<Settings> = {}, { tls = true }: { readonly tls?: boolean } = {}) {
+    this.admission = new MemoryAdmission({ ...DEFAULTS, hostname: 'mx.x.test', defaultDomain: 'x.test', ...settings });
+    const authenticator = new MemoryAuthenticator(this);
+    const on: SmtpDependencies = {
+      directory: this.directory,
+      admission: this.admission,
+      sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
+      bodies: this.bodies as unknown as ObjectStore, // the server only creates
+      log: this.log(),
+      sessions: { note: (_, fact) => void this.facts.push(fact) },
+      clock: this.clock,
+      ids: fixedIds(),
+      tls,
+      hostname: 'machine.test',
+      product: 'Kiroku 0.1.0',
+      offset: () => 540,
+    };
+    this.server = new SmtpServer(on);
+  }
+
+  /** Data of the accepted messages, in order. */
+  get accepted(): readonly MessageAccepted['data'][] {
+    return this.appended.filter(({ type }) => type === 'MessageAccepted').map(({ data }) => data as MessageAccepted['data']);
+  }
+
+  get refused(): readonly MessageRefused['data'][] {
+    return this.appended.filter(({ type }) => type === 'MessageRefused').map(({ data }) => data as MessageRefused['data']);
+  }
+
+  bodyOf({ sha256 }: Pick<MessageAccepted['data'], 'sha256'>): string {
+    return this.bodies.kept.get(sha256)?.toString('latin1') ?? 'no such body';
+  }
+
+  /** Data of the session facts of one type. */
+  noted(type: SessionFact['type']): readonly SessionFact['data'][] {
+    return this.facts.filter((fact) => fact.type === type).map(({ data }) => data);
+  }
+
+  private log(): EventLog {
+    const append = (entries: readonly Entry[]): Promise<void> => {
+      this.appended.push(...entries.map(({ event }) => event));
+      return this.logFails ? Promise.reject(new Error('the log is away')) : this.memory.append(entries);
+    };
+    return new Proxy<EventLog>(this.memory, { get: (target, name) => (name === 'append' ? append : Reflect.get(target, name)) as unknown });
+  }
+}

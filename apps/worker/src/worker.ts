@@ -1,0 +1,63 @@
+import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
+import type { Subscription } from '@kiroku/domain/kernel/event-log.js';
+import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
+import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
+import type { Platform } from '@kiroku/infra/platform/platform.js';
+import { runView } from '@kiroku/infra/read-model/view-runner.js';
+import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
+import { pruneSessions, sweepBodies } from './sweep.js';
+
+/** ms between rounds of housekeeping, and before the first one. */
+const ROUND = 60 * 60_000;
+const FIRST = 5 * 60_000;
+
+/** Runs the views that follow the log, each at its own pace, and the housekeeping. */
+export class Worker {
+  #views: readonly Subscription[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly bodies: ObjectStore,
+    private readonly settings: () => Promise<Settings>,
+  ) {}
+
+  async start(): Promise<void> {
+    const { log, pool, trouble } = this.platform;
+    // A slice that another worker has handled is no trouble: this one reads its checkpoint again.
+    const report = (error: unknown): void => { if (!(error instanceof CheckpointMoved)) trouble(error); };
+    this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report)));
+    this.#later(FIRST);
+  }
+
+  #later(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#round = this.keepHouse().catch(this.platform.trouble);
+      void this.#round.then(() => this.#later(ROUND));
+    }, ms);
+  }
+
+  /** Wins back the space of bodies nobody refers to, and forgets session facts past their retention. One worker at a time does it. */
+  async keepHouse(): Promise<void> {
+    const { pool, engine, logger } = this.platform;
+    const guard = await pool.connect();
+    try {
+      const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4712) AS got');
+      if (rows[0]?.got !== true) return;
+      const settings = await this.settings();
+      const swept = await sweepBodies(pool, this.bodies, engine.clock.now(), settings.bodyGrace);
+      const pruned = await pruneSessions(pool, engine.clock.now(), settings.sessionRetention);
+      logger.info({ ...swept, pruned }, 'housekeeping');
+      await guard.query('SELECT pg_advisory_unlock(4712)');
+    } finally {
+      guard.release(true); // whatever happened, the lock goes with the connection
+    }
+  }
+
+  async drain(): Promise<void> {
+    clearTimeout(this.#timer);
+    await Promise.all(this.#views.map((view) => view.stop()));
+    await this.#round;
+  }
+}

@@ -1,0 +1,24 @@
+import { Kiroku } from '@kiroku/infra/rig/kiroku.js';
+import { countMail } from '@kiroku/infra/rig/pop3-client.js';
+import { DOMAIN, PASSWORD, stopAtEnd, USERS, type MailServer } from './sut.js';
+
+export interface KirokuUnderTest extends MailServer {
+  readonly kiroku: Kiroku;
+}
+
+/** A throw-away Kiroku with its defaults, one domain and ten accounts. */
+export async function startKiroku(): Promise<KirokuUnderTest> {
+  const kiroku = await Kiroku.start();
+  const stop = stopAtEnd(() => kiroku.remove());
+  await kiroku.addDomain(DOMAIN);
+  for (const user of USERS) await kiroku.addAccount(`${user}@${DOMAIN}`, PASSWORD);
+  return {
+    kiroku,
+    name: 'Kiroku',
+    version: `Kiroku ${(await kiroku.must('--version')).trim()}`,
+    smtpPort: kiroku.ports.smtp,
+    processes: () => kiroku.processes(),
+    mailIn: (user) => countMail({ port: kiroku.ports.pop3 }, `${user}@${DOMAIN}`, PASSWORD),
+    stop,
+  };
+}

@@ -1,0 +1,95 @@
+import { describe, type AcceptRow } from './accept.js';
+import type { EndToEndRow } from './e2e.js';
+import type { Machine } from './machine.js';
+import type { MemoryRow } from './memory.js';
+import type { ReplayRow } from './replay.js';
+
+export interface Results {
+  readonly machine: Machine;
+  readonly versions: readonly string[];
+  readonly generator: string;
+  readonly quick: boolean;
+  accept?: AcceptRow[];
+  e2e?: EndToEndRow;
+  replay?: ReplayRow[];
+  memory?: MemoryRow[];
+}
+
+/** What Kiroku wants of itself. Ratios are to the peer in the same run; replay in events per second; memory in bytes of PSS. */
+export const TARGETS = { accept: 4, e2e: 5, replay: 50_000, memory: 500e6 } as const;
+
+const MB = 1e6;
+const perSecond = (rate: number | undefined): string => (rate === undefined ? '–' : `${Math.round(rate)} /s`);
+const times = (ratio: number | undefined): string => (ratio === undefined ? '–' : `${ratio.toFixed(2)} ×`);
+const verdict = (met: boolean | undefined): string => (met === undefined ? '–' : met ? 'met' : 'NOT MET');
+
+const PEER = { accept: 'Postfix', e2e: 'Postfix → Dovecot' } as const;
+
+const ratioOf = (rates: Readonly<Record<string, number>>, peer: string): number | undefined => {
+  const [own, other] = [rates.Kiroku, rates[peer]];
+  return own === undefined || other === undefined ? undefined : own / other;
+};
+
+const compared = (what: string, rates: Readonly<Record<string, number>>, peer: string, target: number): string[] => {
+  const ratio = ratioOf(rates, peer);
+  return [what, perSecond(rates[peer]), perSecond(rates.Kiroku), times(ratio), `≥ ${target} ×`, verdict(ratio === undefined ? undefined : ratio >= target)];
+};
+
+/** The results as text for people: the machine, then a table for each benchmark. */
+export function report(results: Results): string {
+  const { machine } = results;
+  const sections = [
+    `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node ${machine.node}; ` +
+      `fdatasync ${machine.fsyncMs.toFixed(2)} ms in ${machine.folder}; load before ${machine.loadBefore}`,
+    `${results.versions.join('; ')}; generator ${results.generator}${results.quick ? '; quick run: short and few rounds' : ''}`,
+    acceptTable(results.accept),
+    endToEndTable(results.e2e),
+    replayTable(results.replay),
+    memoryTable(results.memory),
+  ];
+  return `${sections.filter(Boolean).join('\n\n')}\n`;
+}
+
+function acceptTable(rows: readonly AcceptRow[] | undefined): string {
+  if (!rows) return '';
+  const lines = rows.map((row) => compared(describe(row), row.rates, PEER.accept, TARGETS.accept));
+  return table(['accepted per second', 'Postfix', 'Kiroku', 'ratio', 'target', ''], lines);
+}
+
+function endToEndTable(row: EndToEndRow | undefined): string {
+  if (!row) return '';
+  const what = `${row.messages} × 3 KB, 50 kept, 10 mailboxes`;
+  const head = ['in the mailbox per second', 'Postfix → Dovecot', 'Kiroku', 'ratio', 'target', ''];
+  return table(head, [compared(what, row.rates, PEER.e2e, TARGETS.e2e)]);
+}
+
+function replayTable(rows: readonly ReplayRow[] | undefined): string {
+  if (!rows) return '';
+  const lines = rows.map(({ view, events, seconds }) => {
+    const rate = events / seconds;
+    return [view, `${events}`, `${seconds.toFixed(2)} s`, perSecond(rate), `≥ ${TARGETS.replay} /s`, verdict(rate >= TARGETS.replay)];
+  });
+  return table(['view rebuilt', 'events', 'time', 'rate', 'target', ''], lines);
+}
+
+function memoryTable(rows: readonly MemoryRow[] | undefined): string {
+  if (!rows) return '';
+  const mb = (bytes: number): string => `${Math.round(bytes / MB)} MB`;
+  const lines = rows.map((row) => [
+    `${row.server}, ${row.senders} × ${mb(row.bytesEach)} at once, ${row.seconds.toFixed(0)} s`,
+    `${row.processes}`,
+    `${mb(row.idle.pss)} / ${mb(row.idle.rss)}`,
+    `${mb(row.peak.pss)} / ${mb(row.peak.rss)}`,
+    row.server === 'Kiroku' ? `PSS < ${mb(TARGETS.memory)}` : '',
+    row.server === 'Kiroku' ? verdict(row.peak.pss < TARGETS.memory) : '',
+  ]);
+  return table(['memory of all processes', 'processes', 'idle PSS / RSS', 'peak PSS / RSS', 'target', ''], lines);
+}
+
+/** Columns as wide as their widest cell; the first to the left, the others to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ').trimEnd();
+  return [line(head), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,21 @@
+import { cpuSeconds } from '@kiroku/infra/rig/processes.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { MailServer } from './sut.js';
+
+/** Waits until the server has no work left (under 3 % of a core for half a second), at most 20 s: what one side still does must not slow the other. */
+export async function settle(server: MailServer): Promise<void> {
+  const end = performance.now() + 20_000;
+  for (let quiet = 0; quiet < 2 && performance.now() < end; ) {
+    const pids = server.processes();
+    const before = cpuSeconds(pids);
+    await pause(250);
+    quiet = cpuSeconds(pids) - before < 0.0101 ? quiet + 1 : 0;
+  }
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) return NaN;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};

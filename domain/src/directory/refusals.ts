@@ -1,0 +1,32 @@
+import { Refusal } from '../kernel/decider.js';
+
+/** Every "no" of the directory. */
+export type DirectoryRefusal =
+  | 'bad-domain'
+  | 'bad-address'
+  | 'bad-account'
+  | 'bad-target'
+  | 'domain-exists'
+  | 'no-such-domain'
+  | 'no-such-account'
+  | 'no-such-alias'
+  /** The domain has its `accountLimit` of accounts. */
+  | 'domain-limit'
+  /** The domain still has accounts or aliases. */
+  | 'not-empty'
+  /** Another account or alias has this address. */
+  | 'address-taken'
+  | 'no-targets'
+  | 'too-many-targets'
+  | 'duplicate-target';
+
+export const refuse = (reason: DirectoryRefusal, detail?: string): never => {
+  throw new Refusal<DirectoryRefusal>(reason, detail);
+};
+
+/** What a stream's last event says of its thing: there, gone again, or never there (undefined). */
+export type Life<T> = T | 'deleted' | undefined;
+
+/** @throws Refusal with `reason` when the thing is not there. */
+export const present = <T>(state: Life<T>, reason: DirectoryRefusal, detail?: string): T =>
+  state === undefined || state === 'deleted' ? refuse(reason, detail) : state;

@@ -1,0 +1,36 @@
+import type { Decider } from '../kernel/decider.js';
+import type { Fact } from '../kernel/event.js';
+import { refuse } from './refusals.js';
+
+/**
+ * How many accounts and aliases a domain has, stream `tally-<domain>`. Exact, because every append that adds or removes one goes
+ * through this stream; the same makes "deleted only when empty" safe against an account added at that moment.
+ */
+export interface Tally {
+  readonly accounts: number;
+  readonly aliases: number;
+}
+
+export type TallyEvent = Fact<'TallyChanged', Tally & { readonly domain: string }>;
+
+export interface CountCommand {
+  readonly type: 'Count';
+  readonly domain: string;
+  /** To add; negative to take away. All zero is recorded too: deleting a domain must meet whoever adds to it. */
+  readonly accounts: number;
+  readonly aliases: number;
+  /** Most accounts allowed, 0 = no limit. Looked at only when accounts are added. */
+  readonly accountLimit: number;
+}
+
+export const tallyStream = (domain: string): string => `tally-${domain}`;
+
+export const tallyDecider: Decider<CountCommand, TallyEvent, Tally> = {
+  initial: { accounts: 0, aliases: 0 },
+  decide({ domain, accounts, aliases, accountLimit }, state) {
+    const after = { accounts: state.accounts + accounts, aliases: state.aliases + aliases };
+    if (accounts > 0 && accountLimit > 0 && after.accounts > accountLimit) return refuse('domain-limit', `${domain}: ${accountLimit} accounts`);
+    return [{ type: 'TallyChanged', data: { domain, ...after } }];
+  },
+  evolve: (_, { data: { accounts, aliases } }) => ({ accounts, aliases }),
+};

@@ -1,0 +1,113 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { join } from 'node:path';
+import type { Origin } from '@kiroku/domain/kernel/event.js';
+import { type Engine, execute } from '@kiroku/domain/kernel/execute.js';
+import { administratorAggregate, type AdministratorCommand, administratorStream } from '@kiroku/domain/policy/administrator.js';
+import type { TokenRow } from '@kiroku/domain/policy/administrator-view.js';
+import type pg from 'pg';
+import { readOrCreate } from '../auth/secret-file.js';
+
+/** Who asks, and with which token. */
+export interface Caller {
+  readonly name: string;
+  readonly tokenId: string;
+}
+
+export interface AdministratorInfo {
+  readonly name: string;
+  /** Epoch ms. */
+  readonly addedAt: number;
+  readonly tokens: readonly { readonly id: string; readonly issuedAt: number; readonly issuedBy: string }[];
+}
+
+/** Shown once: only its hash is kept. */
+export interface NewToken {
+  readonly name: string;
+  readonly tokenId: string;
+  readonly token: string;
+}
+
+/** 32 random bytes in base64url. */
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+const newToken = (): string => randomBytes(32).toString('base64url');
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+export const FIRST_ADMINISTRATOR = 'admin';
+export const tokenFile = (data: string): string => join(data, 'admin.token');
+
+/** Who may use the admin API. Checks reflect every append that has returned: a revoked token is refused at once, on every node. */
+export class Administrators {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly engine: Engine,
+  ) {}
+
+  /** Whose token this is. Compares with every token there is, each in constant time. */
+  async check(token: string): Promise<Caller | undefined> {
+    if (!TOKEN.test(token)) return undefined;
+    const hash = Buffer.from(hashOf(token), 'hex');
+    let caller: Caller | undefined;
+    for (const { name, tokens } of await this.#rows())
+      for (const { id, hash: known } of tokens) if (timingSafeEqual(Buffer.from(known, 'hex'), hash)) caller = { name, tokenId: id };
+    return caller;
+  }
+
+  async list(): Promise<readonly AdministratorInfo[]> {
+    return (await this.#rows()).map(({ name, addedAt, tokens }) => ({
+      name, addedAt, tokens: tokens.map(({ id, issuedAt, issuedBy }) => ({ id, issuedAt, issuedBy })),
+    }));
+  }
+
+  async #rows(): Promise<readonly { name: string; addedAt: number; tokens: readonly TokenRow[] }[]> {
+    const { rows } = await this.pool.query<{ name: string; added_at: number; tokens: string }>({
+      name: 'administrators', text: 'SELECT name, added_at, tokens FROM view.administrator_1 ORDER BY name',
+    });
+    return rows.map(({ name, added_at, tokens }) => ({ name, addedAt: added_at, tokens: JSON.parse(tokens) as readonly TokenRow[] }));
+  }
+
+  /** @throws Refusal `bad-administrator-name`, `administrator-exists` */
+  add(name: string, origin: Origin): Promise<NewToken> {
+    return this.#issue('AddAdministrator', name, origin);
+  }
+
+  /** One more token. @throws Refusal `unknown-administrator`, `too-many-tokens` */
+  issue(name: string, origin: Origin): Promise<NewToken> {
+    return this.#issue('IssueToken', name, origin);
+  }
+
+  async #issue(type: 'AddAdministrator' | 'IssueToken', name: string, origin: Origin): Promise<NewToken> {
+    const token = newToken();
+    const tokenId = this.engine.ids.uuid();
+    await this.#do({ type, name, tokenId, hash: hashOf(token) }, origin);
+    return { name, tokenId, token };
+  }
+
+  /** One token, or all of them. @throws Refusal `unknown-administrator`, `unknown-token`, `own-token` */
+  async revoke(name: string, tokenId: string | undefined, by: Caller, origin: Origin): Promise<void> {
+    await this.#do({ type: 'RevokeTokens', name, ...(tokenId !== undefined && { tokenId }), by: by.tokenId }, origin);
+  }
+
+  /** @throws Refusal `unknown-administrator`, `own-token` */
+  async remove(name: string, by: Caller, origin: Origin): Promise<void> {
+    await this.#do({ type: 'RemoveAdministrator', name, by: by.tokenId }, origin);
+  }
+
+  /**
+   * Sees to it that the token in `<data>/admin.token` belongs to `admin`; both are made at the first start. The file comes first: a
+   * crash in between leaves a file whose token becomes known at the next start. Removing the file and starting again gives a new token.
+   * @returns the file's path.
+   * @throws Error when the file holds no token.
+   */
+  async ensureFirst(data: string): Promise<string> {
+    const path = tokenFile(data);
+    const token = (await readOrCreate(path, 0o600, () => `${newToken()}\n`)).trim();
+    if (!TOKEN.test(token)) throw new Error(`${path} holds no token: remove it, and a new one is made at the next start`);
+    const origin = { actor: 'system:api', correlation: this.engine.ids.uuid() };
+    await this.#do({ type: 'EnsureToken', name: FIRST_ADMINISTRATOR, tokenId: this.engine.ids.uuid(), hash: hashOf(token) }, origin);
+    return path;
+  }
+
+  async #do(command: AdministratorCommand, origin: Origin): Promise<void> {
+    await execute(this.engine, administratorAggregate, administratorStream(command.name), command, origin);
+  }
+}

@@ -1,0 +1,160 @@
+import type { Recorded } from '@kiroku/domain/kernel/event.js';
+import { type Outcome, outcomesOf } from '@kiroku/domain/story/outcomes.js';
+import { inOrder } from '@kiroku/domain/story/words.js';
+import type pg from 'pg';
+import { base32 } from '../ids/ids.js';
+import { type Page, pageOf, type PageQuery } from './page.js';
+
+export const MESSAGE_STATES = ['refused', 'pending', 'bounced', 'queued', 'delivered'] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];
+
+export interface MessageInfo {
+  /** Queue id. */
+  readonly id: string;
+  /** Message-ID field without angle brackets. */
+  readonly headerMessageId: string | null;
+  readonly sender: string | null;
+  readonly recipients: readonly string[];
+  readonly size: number | null;
+  readonly sha256: string | null;
+  readonly session: string | null;
+  /** Epoch ms. */
+  readonly acceptedAt: number | null;
+  readonly refusedAt: number | null;
+  /** The rule that refused it. */
+  readonly refusedBy: string | null;
+  /** How many mailboxes, other servers, failures. */
+  readonly delivered: number;
+  readonly remote: number;
+  readonly bounced: number;
+  /** The most important of them: `pending` means accepted and nothing more known, `queued` that a recipient is on another server. */
+  readonly state: MessageState;
+}
+
+export interface MessageFilter extends PageQuery {
+  readonly sender?: string | undefined;
+  readonly recipient?: string | undefined;
+  readonly state?: MessageState | undefined;
+  /** Epoch ms, inclusive; of acceptance or refusal. */
+  readonly since?: number | undefined;
+  /** Epoch ms, exclusive. */
+  readonly until?: number | undefined;
+}
+
+export interface Story {
+  /** Queue ids: a Message-ID can belong to several messages. */
+  readonly messages: readonly string[];
+  /** Oldest first. */
+  readonly events: readonly Recorded[];
+  readonly outcomes: readonly Outcome[];
+  /** No accepted recipient is without an outcome. */
+  readonly complete: boolean;
+}
+
+interface MessageRow {
+  readonly message_id: string; readonly header_message_id: string | null; readonly session: string | null; readonly sender: string | null;
+  readonly recipients: string | null; readonly size: number | null; readonly sha256: string | null; readonly accepted_at: number | null;
+  readonly refused_at: number | null; readonly refused_by: string | null; readonly delivered: number; readonly remote: number;
+  readonly bounced: number; readonly state: MessageState;
+}
+
+const STATE = `CASE WHEN refused_at IS NOT NULL THEN 'refused' WHEN bounced > 0 THEN 'bounced' WHEN remote > 0 THEN 'queued'
+  WHEN delivered > 0 THEN 'delivered' ELSE 'pending' END`;
+const COLUMNS = `message_id, header_message_id, session, sender, recipients, size, encode(sha256, 'hex') AS sha256, accepted_at, refused_at,
+  refused_by, delivered, remote, bounced, ${STATE} AS state`;
+/** ms from MAIL to the end of data, at most: the default of `sessionTime`. A queue id is made at MAIL. */
+const LONGEST_TRANSACTION = 24 * 60 * 60_000;
+/** Messages that one Message-ID may name, and events of one story. */
+const MOST_MESSAGES = 100;
+const MOST_EVENTS = 50_000;
+/** What of a session belongs to the stories of its messages. */
+const BEFORE_MESSAGE = ['SessionOpened', 'TlsStarted', 'LoginSucceeded'];
+
+/** What became of mail, from the views `message_1` and `story_1`. They follow the log: what was just accepted may not be in them yet. */
+export class MessageQueries {
+  constructor(private readonly pool: pg.Pool) {}
+
+  /** Newest first. */
+  async list({ after, limit, sender, recipient, state, since, until }: MessageFilter): Promise<Page<MessageInfo>> {
+    const values: unknown[] = [];
+    const the = (value: unknown): string => `$${values.push(value)}`;
+    const where = [
+      after !== undefined && `message_id < ${the(after)}`,
+      sender !== undefined && `lower(sender) = lower(${the(sender)})`,
+      recipient !== undefined && `lower(recipients)::jsonb ? lower(${the(recipient)})`,
+      state !== undefined && `${STATE} = ${the(state)}`,
+      // Queue ids sort by time, so the primary key bounds the search; the exact times are compared too.
+      since !== undefined && `message_id >= ${the(base32(Math.max(0, since - LONGEST_TRANSACTION), 9))} AND coalesce(accepted_at, refused_at) >= ${the(since)}`,
+      until !== undefined && `message_id < ${the(base32(until, 9))} AND coalesce(accepted_at, refused_at) < ${the(until)}`,
+    ].filter((condition) => condition !== false);
+    const { rows } = await this.pool.query<MessageRow>(
+      `SELECT ${COLUMNS} FROM view.message_1 ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''}
+       ORDER BY message_id DESC LIMIT ${the(limit + 1)}`, values);
+    return pageOf(rows, limit, infoOf, (row) => row.message_id);
+  }
+
+  /** @param id queue id or Message-ID. */
+  async get(id: string): Promise<MessageInfo | undefined> {
+    return (await this.#named(id))[0];
+  }
+
+  /**
+   * Everything that happened to a message, with what its session did before it.
+   * @param id queue id, Message-ID with or without angle brackets, or a session's id.
+   * @param wait ms to wait for the views to catch up, until every recipient has an outcome.
+   * @returns undefined when nothing is known by that name.
+   */
+  async story(id: string, wait: number, signal?: AbortSignal): Promise<Story | undefined> {
+    const end = performance.now() + wait;
+    for (let pause = 25; ; pause = Math.min(pause * 2, 250)) {
+      const story = await this.#story(id);
+      const left = end - performance.now();
+      if (story?.complete || left <= 0 || signal?.aborted) return story;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)));
+    }
+  }
+
+  async #story(id: string): Promise<Story | undefined> {
+    const messages = (await this.#named(id)).map((m) => m.id);
+    const own = await this.#events(messages.length > 0 ? messages : [bare(id)]);
+    if (own.length === 0) return undefined;
+    const last = new Map<string, number>();
+    for (const { at, data } of own) {
+      const { session } = data as { session?: unknown };
+      if (typeof session === 'string') last.set(session, Math.max(last.get(session) ?? 0, at));
+    }
+    const before = (await this.#events([...last.keys()], BEFORE_MESSAGE)).filter((e) => e.at <= (last.get(e.correlation) ?? 0));
+    const events = inOrder([...new Map([...before, ...own].map((e) => [e.id, e])).values()]);
+    const outcomes = outcomesOf(events);
+    // Delivery decides after acceptance: without an acceptance or a refusal yet, the log's mail lane is still on its way.
+    const ended = events.some((e) => e.type === 'MessageAccepted' || e.type === 'MessageRefused' || e.type === 'SessionClosed');
+    return { messages, events, outcomes, complete: ended && outcomes.every((o) => o.ends.length > 0) };
+  }
+
+  async #named(id: string): Promise<readonly MessageInfo[]> {
+    const { rows } = await this.pool.query<MessageRow>({
+      name: 'message-named',
+      text: `SELECT ${COLUMNS} FROM view.message_1 WHERE message_id = $1 OR header_message_id = $2 ORDER BY message_id DESC LIMIT ${MOST_MESSAGES}`,
+      values: [bare(id).toUpperCase(), bare(id)],
+    });
+    return rows.map(infoOf);
+  }
+
+  async #events(subjects: readonly string[], types?: readonly string[]): Promise<readonly Recorded[]> {
+    if (subjects.length === 0) return [];
+    const { rows } = await this.pool.query<{ event: string }>({
+      name: types ? 'story-of-types' : 'story',
+      text: `SELECT event FROM view.story_1 WHERE subject = ANY($1) ${types ? `AND event::json->>'type' = ANY($2)` : ''} ORDER BY event_id LIMIT ${MOST_EVENTS}`,
+      values: types ? [subjects, types] : [subjects],
+    });
+    return rows.map((row) => JSON.parse(row.event) as Recorded);
+  }
+}
+
+const bare = (id: string): string => id.trim().replace(/^<(.*)>$/, '$1');
+
+const infoOf = (row: MessageRow): MessageInfo => ({
+  id: row.message_id, headerMessageId: row.header_message_id, sender: row.sender, recipients: JSON.parse(row.recipients ?? '[]') as readonly string[],
+  size: row.size, sha256: row.sha256, session: row.session, acceptedAt: row.accepted_at, refusedAt: row.refused_at, refusedBy: row.refused_by,
+  delivered: row.delivered, remote: row.remote, bounced: row.bounced, state: row.state,
+});

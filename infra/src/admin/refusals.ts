@@ -1,0 +1,63 @@
+import type { DirectoryRefusal } from '@kiroku/domain/directory/refusals.js';
+import type { AdministratorRefusal } from '@kiroku/domain/policy/administrator.js';
+
+/** Every "no" that the admin API can say, by decisions and by the API itself. */
+export type AdminReason =
+  | DirectoryRefusal
+  | AdministratorRefusal
+  | 'bad-settings'
+  | 'bad-password'
+  | 'password-needed'
+  | 'not-locked-out'
+  | 'no-such-message'
+  | 'bad-import'
+  | 'bad-request'
+  | 'unauthorized'
+  | 'no-such-route'
+  | 'conflict'
+  | 'too-large'
+  | 'unsupported-media-type'
+  | 'too-many-requests'
+  | 'internal'
+  | 'unavailable';
+
+/** HTTP status of each reason: the one place. */
+export const STATUS = {
+  'bad-request': 400,
+  'bad-import': 400,
+  unauthorized: 401,
+  'no-such-route': 404,
+  'no-such-domain': 404,
+  'no-such-account': 404,
+  'no-such-alias': 404,
+  'no-such-message': 404,
+  'unknown-administrator': 404,
+  'unknown-token': 404,
+  'not-locked-out': 404,
+  'domain-exists': 409,
+  'address-taken': 409,
+  'administrator-exists': 409,
+  'not-empty': 409,
+  'domain-limit': 409,
+  'own-token': 409,
+  'too-many-tokens': 409,
+  'password-needed': 409,
+  conflict: 409,
+  'too-large': 413,
+  'unsupported-media-type': 415,
+  'bad-domain': 422,
+  'bad-address': 422,
+  'bad-account': 422,
+  'bad-target': 422,
+  'bad-administrator-name': 422,
+  'bad-settings': 422,
+  'bad-password': 422,
+  'no-targets': 422,
+  'too-many-targets': 422,
+  'duplicate-target': 422,
+  'too-many-requests': 429,
+  internal: 500,
+  unavailable: 503,
+} as const satisfies Record<AdminReason, number>;
+
+export const isAdminReason = (reason: string): reason is AdminReason => Object.hasOwn(STATUS, reason);

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import YAML from 'yaml';
+import type { z } from 'zod';
+import { nearest } from './nearest.js';
+import { NAMES, PORTS, Settings, variableOf, type Name } from './settings.js';
+
+type Read = z.output<typeof Settings>;
+
+/** What processes are told at their start. Ports are absent where a listener is off. */
+export interface Config extends Omit<Read, 'postgresUrl'> {
+  /** Absolute. */
+  readonly data: string;
+  /** An outside PostgreSQL, for `new pg.Pool`; absent: the embedded one, whose connection the supervisor tells. Secret. */
+  readonly postgres?: { readonly connectionString: string };
+  /** For the log: variables that look like ours and mean nothing. */
+  readonly warnings: readonly string[];
+}
+
+/** Wrong settings: all of them, a line each. Holds no values, so no secrets. */
+export class ConfigRefused extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`wrong settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+/** Ours, but no settings: where the settings are, what the supervisor tells its roles, which tests run. */
+const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_RUNTIME', 'KIROKU_SUITE'];
+
+/** A value and how whoever wrote it calls it. */
+type Given = ReadonlyMap<Name, { readonly value: unknown; readonly called: string }>;
+
+/**
+ * Settings from the environment, from kiroku.yaml (KIROKU_CONFIG, else in the data folder), from the defaults, in this order.
+ * An empty variable is as good as none, but for a port: there it means none, as 0 does.
+ * @param cwd what relative paths in the environment are relative to.
+ * @throws ConfigRefused naming everything that is wrong.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd = process.cwd()): Config {
+  const problems: string[] = [];
+  const { given: fromEnv, warnings } = readEnvironment(env, problems);
+  const file = fileOf(env, cwd);
+  const given: Given = new Map([...readFile(file, problems), ...fromEnv]);
+  const result = Settings.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
+  for (const issue of result.error?.issues ?? []) {
+    const name = issue.path[0] as Name;
+    problems.push(`${given.get(name)?.called ?? variableOf(name)} ${issue.message}`);
+  }
+  if (!result.data || problems.length) throw new ConfigRefused(problems);
+  problems.push(...clashes(result.data, given));
+  if (problems.length) throw new ConfigRefused(problems);
+  const { postgresUrl, data, ...rest } = result.data;
+  const base = given.has('data') && !fromEnv.has('data') ? dirname(file.path) : cwd;
+  const postgres = postgresUrl ? { postgres: { connectionString: postgresUrl } } : {};
+  return { ...rest, ...postgres, data: resolve(base, data), warnings };
+}
+
+function readEnvironment(env: Readonly<Record<string, string | undefined>>, problems: string[]) {
+  const given = new Map<Name, { value: unknown; called: string }>();
+  const variables = new Map(NAMES.map((name) => [variableOf(name), name]));
+  const warnings: string[] = [];
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith('KIROKU_') || OTHER_VARIABLES.includes(variable) || value === undefined) continue;
+    const name = variables.get(variable);
+    if (name) {
+      if (value !== '' || name.endsWith('Port')) given.set(name, { value, called: variable });
+      continue;
+    }
+    const meant = nearest(variable, [...variables.keys(), ...OTHER_VARIABLES]);
+    if (meant) problems.push(`${variable} is unknown: is ${meant} meant?`);
+    else warnings.push(`${variable} is not a setting`);
+  }
+  return { given, warnings };
+}
+
+/** `named`: somebody said that it is there. */
+function fileOf(env: Readonly<Record<string, string | undefined>>, cwd: string): { path: string; named: boolean } {
+  const path = env['KIROKU_CONFIG'];
+  if (path) return { path: resolve(cwd, path), named: true };
+  return { path: join(resolve(cwd, env['KIROKU_DATA'] || './data'), 'kiroku.yaml'), named: false };
+}
+
+function readFile({ path, named }: { path: string; named: boolean }, problems: string[]): Given {
+  const given = new Map<Name, { value: unknown; called: string }>();
+  let content: unknown;
+  try {
+    content = YAML.parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // A syntax error's message goes on with the line, which may hold a secret: its first line says where.
+    if (code !== 'ENOENT' || named) problems.push(`${path}: ${message.split('\n')[0]}`);
+    return given;
+  }
+  if (typeof content !== 'object' || Array.isArray(content)) problems.push(`${path} must hold lines of the form smtpPort: 2525`);
+  else for (const [key, value] of Object.entries(content as object)) take(key, value);
+  return given;
+
+  function take(key: string, value: unknown): void {
+    const name = NAMES.find((known) => known === key);
+    if (!name) {
+      const meant = nearest(key, NAMES);
+      problems.push(`${path}: ${key} is unknown${meant ? `: is ${meant} meant?` : ''}`);
+    } else if (name === 'data' && !named) problems.push(`${path}: data cannot be set in the folder that it names: use KIROKU_DATA`);
+    else if (value !== null || name.endsWith('Port')) given.set(name, { value: value ?? '', called: `${path}: ${key}` });
+  }
+}
+
+/** Two listeners cannot share a port. */
+function clashes(settings: Read, given: Given): string[] {
+  const called = (name: Name) => given.get(name)?.called ?? variableOf(name);
+  return PORTS.flatMap((name, i) => {
+    const same = PORTS.slice(0, i).find((other) => settings[name] !== undefined && settings[other] === settings[name]);
+    return same ? [`${called(name)} is the same port as ${called(same)}`] : [];
+  });
+}

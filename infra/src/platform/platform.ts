@@ -1,0 +1,77 @@
+import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
+import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
+import type { Engine } from '@kiroku/domain/kernel/execute.js';
+import type pg from 'pg';
+import { Hints } from '../event-log/hints.js';
+import { PostgresEventLog } from '../event-log/postgres.js';
+import { PostgresEventStore } from '../event-store/postgres.js';
+import { systemClock, systemIds } from '../ids/ids.js';
+import type { PostgresConnection } from '../postgres/connection.js';
+import { openPool } from '../read-model/database.js';
+import { Projector } from '../read-model/projector.js';
+import { INLINE_VIEWS, UPGRADES } from '../read-model/views.js';
+import { Heartbeat } from '../telemetry/heartbeat.js';
+import { LoggedSessions } from '../telemetry/log-sessions.js';
+import { type Logger, openLogger } from '../telemetry/logger.js';
+import { Metrics } from '../telemetry/metrics.js';
+
+/** What every role stands on. Opened once per process; nothing connects before it is used. */
+export interface Platform {
+  readonly role: string;
+  readonly address: PostgresConnection;
+  readonly pool: pg.Pool;
+  readonly log: EventLog;
+  readonly engine: Engine;
+  readonly sessions: LoggedSessions;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** For callbacks that report what the caller cannot hear: logged and counted, at most a line per second and message. */
+  readonly trouble: (error: unknown) => void;
+  /** Starts the signs of life that the API shows. */
+  live(): void;
+  close(): Promise<void>;
+}
+
+/** @param connections of the pool; a gathering process needs few. */
+export function openPlatform(role: string, address: PostgresConnection, connections = 6): Platform {
+  const logger = openLogger(role);
+  const metrics = new Metrics(role);
+  const trouble = reporter(logger, metrics);
+  const pool = openPool(address, connections, trouble);
+  const hints = new Hints(address, pool, trouble);
+  const log = new PostgresEventLog(pool, hints, UPGRADES);
+  const store = new PostgresEventStore(pool, hints, INLINE_VIEWS.map((view) => new Projector(view)), UPGRADES);
+  const engine: Engine = { store, clock: systemClock, ids: systemIds() };
+  const sessions = new LoggedSessions(
+    log, engine,
+    (count) => metrics.count('kiroku_session_facts_dropped_total', 'Session facts dropped because the event log was away', count),
+    trouble,
+  );
+  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => undefined);
+  return {
+    role, address, pool, log, engine, sessions, metrics, logger, trouble,
+    live: () => heartbeat.start(),
+    close: async () => {
+      await sessions.flush();
+      await heartbeat.stop();
+      await hints.close();
+      await pool.end();
+    },
+  };
+}
+
+/** Trouble repeats itself: the first is logged at once, its likes once a second with their number. */
+function reporter(logger: Logger, metrics: Metrics): (error: unknown) => void {
+  const seen = new Map<string, { at: number; more: number }>();
+  return (error) => {
+    metrics.count('kiroku_trouble_total', 'Errors that no client could be told');
+    const message = error instanceof Error ? error.message : String(error);
+    const last = seen.get(message);
+    const now = Date.now();
+    if (last && now - last.at < 1_000) return void last.more++;
+    if (seen.size > 1_000) seen.clear();
+    seen.set(message, { at: now, more: 0 });
+    logger.error({ err: error, ...(last && last.more > 0 && { repeated: last.more }) }, 'trouble');
+  };
+}
+

@@ -1,0 +1,82 @@
+import type { Admission, AdmissionPolicy } from '@kiroku/domain/policy/admission-port.js';
+import { lockoutAggregate, lockoutStream } from '@kiroku/domain/policy/lockout.js';
+import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
+import { type Engine, execute } from '@kiroku/domain/kernel/execute.js';
+import { ipMatcher } from '@kiroku/domain/mail/ip.js';
+import type pg from 'pg';
+import { gather } from './gather.js';
+
+type Service = 'smtp' | 'pop3' | 'imap';
+interface Ask { readonly protocol: Service; readonly ip: string }
+
+/** Lists of addresses, parsed once per change of the settings. */
+interface Parsed { readonly text: string; readonly settings: Settings; readonly allow: (ip: string) => boolean; readonly block: (ip: string) => boolean }
+
+/** Connection policy from the inline views `settings_1` and `lockout_1`: one query for all connections that arrive together. */
+export class PostgresAdmission implements AdmissionPolicy {
+  #parsed: Parsed = parse('{}');
+  /** Connections per address since its window began; per process, see docs/decisions. */
+  readonly #connections = new Map<string, { since: number; count: number }>();
+  readonly #ask = gather<Ask, { parsed: Parsed; lockedUntil: number }>((asks) => this.#query(asks));
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly engine: Engine,
+  ) {}
+
+  async admit(protocol: Service, ip: string): Promise<Admission> {
+    const { parsed, lockedUntil } = await this.#ask({ protocol, ip });
+    const refused = parsed.allow(ip) ? undefined : parsed.block(ip) ? 'blocked' : lockedUntil > this.engine.clock.now() ? 'locked-out' : undefined;
+    return { settings: parsed.settings, refused };
+  }
+
+  /** The settings as last seen by this process; fresh after any `admit`. */
+  get settings(): Settings {
+    return this.#parsed.settings;
+  }
+
+  async #query(asks: readonly Ask[]): Promise<readonly { parsed: Parsed; lockedUntil: number }[]> {
+    const { rows } = await this.pool.query<{ changes: string | null; n: number | null; locked_until: number | null }>({
+      name: 'admit',
+      text: `SELECT (SELECT changes FROM view.settings_1) AS changes, NULL::bigint AS n, NULL::bigint AS locked_until
+             UNION ALL
+             SELECT NULL, a.n, l.locked_until FROM unnest($1::text[], $2::text[]) WITH ORDINALITY a(protocol, ip, n)
+             JOIN view.lockout_1 l ON l.protocol = a.protocol AND l.ip = a.ip`,
+      values: [asks.map((a) => a.protocol), asks.map((a) => a.ip)],
+    });
+    const changes = rows.find((r) => r.n === null)?.changes ?? '{}';
+    if (changes !== this.#parsed.text) this.#parsed = parse(changes);
+    const until = new Map<number, number>();
+    for (const { n, locked_until } of rows) if (n !== null) until.set(n, Math.max(until.get(n) ?? 0, locked_until ?? 0));
+    return asks.map((_, i) => ({ parsed: this.#parsed, lockedUntil: until.get(i + 1) ?? 0 }));
+  }
+
+  async failed(protocol: Service, ip: string, session: string): Promise<void> {
+    const { settings, allow } = this.#parsed;
+    if (settings.lockoutFailures === 0 || allow(ip)) return;
+    await execute(this.engine, lockoutAggregate, lockoutStream(protocol, ip), {
+      type: 'Fail', protocol, ip, now: this.engine.clock.now(), limit: settings.lockoutFailures, window: settings.lockoutWindow, lockTime: settings.lockoutTime,
+    }, { actor: `session:${session}`, correlation: session });
+  }
+
+  async connected(protocol: Service, ip: string, session: string): Promise<void> {
+    const { settings, allow } = this.#parsed;
+    if (settings.connectionLimit === 0 || allow(ip)) return;
+    const now = this.engine.clock.now();
+    const seen = this.#connections.get(ip);
+    const current = seen && now - seen.since < settings.connectionWindow ? seen : { since: now, count: 0 };
+    current.count++;
+    this.#connections.set(ip, current);
+    if (this.#connections.size > 10_000) for (const [old, { since }] of this.#connections) if (now - since >= settings.connectionWindow) this.#connections.delete(old);
+    if (current.count < settings.connectionLimit) return;
+    this.#connections.delete(ip);
+    await execute(this.engine, lockoutAggregate, lockoutStream(protocol, ip), {
+      type: 'Lock', protocol, ip, now, lockTime: settings.connectionLockTime, because: 'connections',
+    }, { actor: `session:${session}`, correlation: session });
+  }
+}
+
+function parse(text: string): Parsed {
+  const settings = { ...DEFAULTS, ...(JSON.parse(text) as Partial<Settings>) };
+  return { text, settings, allow: ipMatcher(settings.allowIps), block: ipMatcher(settings.blockIps) };
+}

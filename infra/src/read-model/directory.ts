@@ -1,0 +1,98 @@
+import { type AliasTarget, type DirectoryRows, type Question, question, resolve } from '@kiroku/domain/directory/resolve.js';
+import { canonical, domainOf } from '@kiroku/domain/mail/address.js';
+import type { AccountFacts, Directory, Resolved } from '@kiroku/domain/mail/directory-port.js';
+import type pg from 'pg';
+import type { CredentialSource, StoredCredentials } from '../auth/directory-authenticator.js';
+import { gather } from './gather.js';
+
+interface AccountRow {
+  readonly id: string; readonly address: string; readonly enabled: boolean; readonly smtp: boolean; readonly pop3: boolean; readonly imap: boolean;
+  readonly quota: number; readonly inbox: string; readonly used: number;
+}
+/** One row of the union; which columns are filled depends on `kind`. */
+type Found =
+  | { readonly kind: 'domain'; readonly address: string; readonly enabled: boolean }
+  | { readonly kind: 'alias'; readonly address: string; readonly wildcard: boolean; readonly targets: string }
+  | ({ readonly kind: 'account' } & AccountRow);
+
+const ACCOUNT = `a.id, a.address, a.enabled, a.smtp, a.pop3, a.imap, a.quota, a.inbox,
+  coalesce((SELECT sum(m.bytes) FROM view.mailbox_1 m WHERE m.account_id = a.id), 0)::bigint AS used`;
+
+/** The directory from its inline views. Everything that waits at the same time is one query. */
+export class PostgresDirectory implements Directory, CredentialSource {
+  readonly #ask = gather<Question, Resolved>((questions) => this.#query(questions));
+  readonly #credentials = gather<string, StoredCredentials | undefined>((addresses) => this.#queryCredentials(addresses));
+
+  constructor(
+    private readonly pool: pg.Pool,
+    /** Separators of extended addresses, as set now. */
+    private readonly separators: () => string,
+  ) {}
+
+  lookup(addresses: readonly string[]): Promise<readonly Resolved[]> {
+    return Promise.all(
+      addresses.map((address) => {
+        const asked = question(address, this.separators());
+        return asked ? this.#ask(asked) : resolve(undefined, EMPTY);
+      }),
+    );
+  }
+
+  async #query(questions: readonly Question[]): Promise<readonly Resolved[]> {
+    const { rows } = await this.pool.query<Found>({
+      name: 'directory-lookup',
+      text: `SELECT 'domain' AS kind, NULL::uuid AS id, name AS address, enabled, NULL::boolean AS smtp, NULL::boolean AS pop3, NULL::boolean AS imap,
+               NULL::bigint AS quota, NULL::uuid AS inbox, NULL::bigint AS used, NULL::boolean AS wildcard, NULL::text AS targets
+             FROM view.domain_1 WHERE name = ANY($2)
+             UNION ALL SELECT 'account', ${ACCOUNT}, NULL, NULL FROM view.account_1 a WHERE a.address = ANY($1)
+             UNION ALL SELECT 'alias', NULL, address, enabled, NULL, NULL, NULL, NULL, NULL, NULL, wildcard, targets
+             FROM view.alias_1 WHERE enabled AND address = ANY($1)
+             UNION ALL SELECT 'alias', NULL, address, enabled, NULL, NULL, NULL, NULL, NULL, NULL, wildcard, targets
+             FROM view.alias_1 WHERE enabled AND wildcard AND domain = ANY($2)`,
+      values: [
+        [...new Set(questions.flatMap((q) => (q.plain === undefined ? [q.exact] : [q.exact, q.plain])))],
+        [...new Set(questions.map((q) => q.domain))],
+      ],
+    });
+    const found = sort(rows);
+    return questions.map((q) => resolve(q, found));
+  }
+
+  find(address: string): Promise<StoredCredentials | undefined> {
+    const name = canonical(address);
+    return name === undefined ? Promise.resolve(undefined) : this.#credentials(name);
+  }
+
+  async #queryCredentials(addresses: readonly string[]): Promise<readonly (StoredCredentials | undefined)[]> {
+    const { rows } = await this.pool.query<AccountRow & { readonly credentials: string; readonly domain_enabled: boolean }>({
+      name: 'credentials',
+      text: `SELECT ${ACCOUNT}, a.credentials, coalesce(d.enabled, false) AS domain_enabled
+             FROM view.account_1 a LEFT JOIN view.domain_1 d ON d.name = a.domain WHERE a.address = ANY($1)`,
+      values: [[...new Set(addresses)]],
+    });
+    const found = new Map(rows.map((r) => [r.address, { account: account(r), sealed: r.credentials, domainEnabled: r.domain_enabled }]));
+    return addresses.map((a) => found.get(a));
+  }
+}
+
+const EMPTY: DirectoryRows = { domains: new Map(), accounts: new Map(), aliases: new Map(), wildcards: new Map() };
+
+const account = ({ id, address, enabled, smtp, pop3, imap, quota, inbox, used }: AccountRow): AccountFacts =>
+  ({ id, address, enabled, smtp, pop3, imap, quota, inbox, used });
+
+function sort(rows: readonly Found[]): DirectoryRows {
+  const domains = new Map<string, boolean>();
+  const accounts = new Map<string, AccountFacts>();
+  const aliases = new Map<string, readonly AliasTarget[]>();
+  const wildcards = new Map<string, { address: string; targets: readonly AliasTarget[] }[]>();
+  for (const row of rows) {
+    if (row.kind === 'domain') domains.set(row.address, row.enabled);
+    else if (row.kind === 'account') accounts.set(row.address, account(row));
+    else {
+      const targets = JSON.parse(row.targets) as AliasTarget[];
+      if (!row.wildcard) aliases.set(row.address, targets);
+      else wildcards.set(domainOf(row.address), [...(wildcards.get(domainOf(row.address)) ?? []), { address: row.address, targets }]);
+    }
+  }
+  return { domains, accounts, aliases, wildcards };
+}

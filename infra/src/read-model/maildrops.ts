@@ -1,0 +1,150 @@
+import type { Origin } from '@kiroku/domain/kernel/event.js';
+import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
+import type { AccountFacts } from '@kiroku/domain/mail/directory-port.js';
+import { expungeMessages, type MailboxEvent, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
+import { type Located, type Maildrop, type Maildrops, snapshotOf } from '@kiroku/domain/pop3/maildrop.js';
+import pg from 'pg';
+import type { PostgresConnection } from '../postgres/connection.js';
+import { connectionOptions } from './database.js';
+
+/** A mailbox that much mail is being delivered to moves on all the time. */
+const ATTEMPTS = 25;
+/** Events per append; a QUIT that deletes more goes in steps, which may be cut off between two. */
+const MOST_AT_ONCE = 2_000;
+
+interface EntryRow {
+  readonly uid: number; readonly message_id: string; readonly sha256: string; readonly size: number;
+}
+
+/**
+ * POP3's view of an account's INBOX. The exclusive lock of RFC 1939 is a session advisory lock on a connection that all maildrops
+ * of this process share: when the process or its connection dies, the locks are free, and sessions that held one are told.
+ */
+export class PostgresMaildrops implements Maildrops {
+  #locks: Promise<pg.Client> | undefined;
+  #generation = 0;
+  /** Advisory locks nest within a connection, so what this process holds is known here. */
+  readonly #held = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly address: PostgresConnection,
+    private readonly engine: Engine,
+    private readonly trouble: (error: unknown) => void,
+  ) {}
+
+  async open(account: AccountFacts): Promise<Maildrop | 'in-use'> {
+    const id = account.inbox;
+    if (this.#held.has(id)) return 'in-use';
+    this.#held.add(id);
+    try {
+      const [row] = await this.#onLockConnection<{ got: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 110)) AS got', [id]);
+      if (row?.got !== true) {
+        this.#held.delete(id);
+        return 'in-use';
+      }
+      return await this.#opened(id, this.#generation);
+    } catch (error) {
+      await this.#release(id, this.#generation);
+      throw error;
+    }
+  }
+
+  async #opened(id: string, generation: number): Promise<Maildrop> {
+    const box = await this.pool.query<{ uid_validity: number }>({ name: 'maildrop', text: 'SELECT uid_validity FROM view.mailbox_1 WHERE id = $1', values: [id] });
+    if (!box.rows[0]) throw new Error(`mailbox ${id} is gone`);
+    const { rows } = await this.pool.query<{ uid: number; size: number }>({
+      name: 'maildrop-entries', text: 'SELECT uid, size FROM view.mailbox_message_1 WHERE mailbox_id = $1 ORDER BY uid', values: [id],
+    });
+    return {
+      uidValidity: box.rows[0].uid_validity,
+      snapshot: snapshotOf(rows),
+      locate: (uid) => this.#locate(id, uid),
+      expunge: (uids, origin) => this.#expunge(id, uids, origin, generation),
+      close: () => this.#release(id, generation),
+    };
+  }
+
+  async #locate(id: string, uid: number): Promise<Located | undefined> {
+    const { rows } = await this.pool.query<{ prefix: string; sha256: string; body_size: number; at: string | null; smtputf8: boolean }>({
+      name: 'maildrop-locate',
+      text: `SELECT prefix, encode(sha256, 'hex') AS sha256, body_size, at, smtputf8 FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = $2`,
+      values: [id, uid],
+    });
+    const row = rows[0];
+    if (!row) return undefined;
+    return { prefix: row.prefix, body: { sha256: row.sha256, size: row.body_size, ...(row.at !== null && { at: row.at }) }, smtputf8: row.smtputf8 };
+  }
+
+  async #expunge(id: string, uids: readonly number[], origin: Origin, generation: number): Promise<void> {
+    for (let start = 0; start < uids.length; start += MOST_AT_ONCE) await this.#expungeSome(id, uids.slice(start, start + MOST_AT_ONCE), origin, generation);
+  }
+
+  async #expungeSome(id: string, uids: readonly number[], origin: Origin, generation: number): Promise<void> {
+    const stream = mailboxStream(id);
+    for (let attempt = 1; ; attempt++) {
+      if (generation !== this.#generation) throw new Error('the maildrop lock was lost');
+      const last = (await this.engine.store.readLast([stream])).get(stream);
+      if (!last || last.event.type === 'MailboxDeleted') return;
+      // Read after the version: what another session expunged in between makes the append fail, not the entry come twice.
+      const { rows } = await this.pool.query<EntryRow>({
+        name: 'maildrop-doomed',
+        text: `SELECT uid, message_id, encode(sha256, 'hex') AS sha256, size FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = ANY($2) ORDER BY uid`,
+        values: [id, uids],
+      });
+      if (rows.length === 0) return;
+      const { head } = (last.event as unknown as MailboxEvent).data;
+      const facts = expungeMessages(id, head, rows.map((r) => ({ uid: r.uid, messageId: r.message_id, sha256: r.sha256, size: r.size })));
+      try {
+        await this.engine.store.append([{ stream, expected: last.version, events: record(facts, this.engine, origin, {}) }]);
+        return;
+      } catch (error) {
+        if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #release(id: string, generation: number): Promise<void> {
+    if (generation !== this.#generation) return; // went with its connection
+    await this.#onLockConnection('SELECT pg_advisory_unlock(hashtextextended($1, 110))', [id]).catch(this.trouble);
+    if (generation === this.#generation) this.#held.delete(id);
+  }
+
+  /** One statement after another on the connection that holds the locks. */
+  #onLockConnection<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<readonly R[]> {
+    const result = this.#last.then(async () => (await (await this.#connection()).query<R>(text, values)).rows);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  #connection(): Promise<pg.Client> {
+    return (this.#locks ??= this.#connect());
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ ...connectionOptions(this.address), keepAlive: true });
+    let lost = false;
+    const lose = (): void => {
+      if (lost) return;
+      lost = true;
+      this.#locks = undefined;
+      this.#generation++;
+      this.#held.clear();
+    };
+    client.on('error', (error) => { this.trouble(error); lose(); });
+    client.on('end', lose);
+    try {
+      await client.connect();
+    } catch (error) {
+      lose();
+      throw error;
+    }
+    return client;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#locks?.catch(() => undefined))?.end().catch(() => undefined);
+  }
+}

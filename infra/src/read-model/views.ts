@@ -1,0 +1,16 @@
+import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
+import type { Projection } from '@kiroku/domain/kernel/projection.js';
+import type { Upgrades } from '@kiroku/domain/kernel/upcast.js';
+import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
+import { administrators } from '@kiroku/domain/policy/administrator-view.js';
+import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
+import { messages, stories } from '@kiroku/domain/story/views.js';
+
+/** Written in the transaction of the event store's append (promise 3). */
+export const INLINE_VIEWS = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators] as unknown as readonly Projection[];
+/** Kept up to date by the worker. */
+export const FOLLOWING_VIEWS = [stories, messages] as unknown as readonly Projection[];
+export const ALL_VIEWS = [...INLINE_VIEWS, ...FOLLOWING_VIEWS];
+
+/** Shapes of the past, of all contexts. No event of 0.1 has changed its shape yet. */
+export const UPGRADES: Upgrades = {};

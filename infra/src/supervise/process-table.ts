@@ -1,0 +1,44 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const LINUX = process.platform === 'linux';
+
+/**
+ * When a process started, in a unit only good for comparing: pid and start together name one process until the next boot.
+ * @returns undefined when there is no such process, or only its zombie.
+ */
+export function startOf(pid: number): string | undefined {
+  try {
+    if (!LINUX) return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // proc(5): the program's name, in brackets, may hold anything; the state is the first field after it, starttime the 20th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The processes that work in `folder` (by inode: renaming the folder or hiding its path changes nothing) and run one of these programs.
+ * Sees what /proc shows to us: all as root, our own otherwise. Empty on systems without /proc.
+ */
+export function processesIn(folder: string, programs: readonly string[]): number[] {
+  if (!LINUX) return [];
+  const place = statSync(folder, { throwIfNoEntry: false });
+  if (!place) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const program = basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+        if (!programs.includes(program)) return false;
+        const { dev, ino } = statSync(`/proc/${pid}/cwd`);
+        return dev === place.dev && ino === place.ino;
+      } catch {
+        return false; // ended meanwhile, or not ours to look at
+      }
+    });
+}

@@ -1,0 +1,65 @@
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+
+/** What the supervisor tells a role's process. Holds the database's password: not for logs. */
+export interface Runtime {
+  readonly role: string;
+  /** 0, 1, … among the processes of this role. */
+  readonly index: number;
+  readonly postgres: PostgresConnection;
+}
+
+/** A role at work. */
+export interface RunningRole {
+  /** Takes nothing new, ends what is under way, closes. The process ends when it resolves; the supervisor kills it after 30 s. */
+  drain(): Promise<void>;
+}
+
+/** How a role's process speaks to the supervisor. */
+export type RoleMessage = { readonly ready: true } | { readonly failed: string };
+
+export const RUNTIME = 'KIROKU_RUNTIME';
+
+/**
+ * What a role's main.ts calls, and all it does:
+ *
+ *     runRole('smtp', async ({ postgres }) => { …; return { drain: () => server.drain() }; });
+ *
+ * Tells the supervisor when `main` has resolved (the role serves) or why it rejected; drains on SIGTERM; ends at once when the
+ * supervisor has died, because another one may be starting by now.
+ */
+export function runRole(role: string, main: (runtime: Runtime) => Promise<RunningRole>): void {
+  process.title = `kiroku-${role}`;
+  const runtime = JSON.parse(process.env[RUNTIME] ?? '{}') as Runtime;
+  delete process.env[RUNTIME];
+  if (!runtime.postgres) {
+    process.stderr.write(`${role} is started by "kiroku up"\n`);
+    process.exit(2);
+  }
+  // A terminal's ^C goes to all processes: the supervisor alone decides what happens then.
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
+  process.on('disconnect', () => process.exit(1));
+  const running = main(runtime);
+  process.once('SIGTERM', () => {
+    process.on('SIGTERM', () => undefined);
+    running
+      .then((started) => started.drain())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => fail(error),
+      );
+  });
+  running.then(
+    () => say({ ready: true }),
+    (error: unknown) => fail(error),
+  );
+}
+
+function say(message: RoleMessage, sent: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, undefined, undefined, sent);
+  else sent();
+}
+
+function fail(error: unknown): void {
+  process.exitCode = 1;
+  say({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }, () => process.exit(1));
+}

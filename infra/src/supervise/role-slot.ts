@@ -1,0 +1,128 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { Backoff } from './backoff.js';
+import { nameOf, type ProcessName } from './pid-file.js';
+import { RUNTIME, type RoleMessage, type Runtime } from './role-process.js';
+
+/** A program that runs in `count` processes. */
+export interface Role {
+  readonly role: string;
+  readonly count: number;
+  /** Its main.js, which calls `runRole`. */
+  readonly script: string;
+  /** Options for Node, e.g. a limit of its heap. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** One line of the process log. Details hold no secrets. */
+export type Log = (level: 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>) => void;
+
+export interface SlotOptions {
+  readonly role: Role;
+  readonly index: number;
+  readonly postgres: () => PostgresConnection;
+  readonly log: Log;
+  /** The process is another one, or gone. */
+  readonly changed: () => void;
+  /** How long a process may take until it serves, in ms. */
+  readonly readyWithin: number;
+}
+
+/** A place for one process of a role: whenever the process ends, another takes its place. */
+export class RoleSlot {
+  /** Resolves when the first process serves; rejects when it fails before: there is something wrong that a restart will not mend. */
+  readonly started: Promise<void>;
+  process: ProcessName | undefined;
+  private child: ChildProcess | undefined;
+  private wasReady = false;
+  private readonly stopping = new AbortController();
+  private readonly ended: Promise<void>;
+  private settle!: { resolve(): void; reject(error: Error): void };
+
+  constructor(private readonly options: SlotOptions) {
+    this.started = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+    this.started.catch(() => undefined);
+    this.ended = this.keepRunning();
+  }
+
+  get role(): { role: string; index: number } {
+    return { role: this.options.role.role, index: this.options.index };
+  }
+
+  /** Lets the process end what it does, for at most `patience` ms. */
+  async stop(patience: number): Promise<void> {
+    this.stopping.abort();
+    this.child?.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      this.options.log('warn', 'role killed: it did not end in time', this.role);
+      this.kill();
+    }, patience);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.stopping.abort();
+    this.child?.kill('SIGKILL');
+  }
+
+  /** Ends the process gently; another takes its place. */
+  replace(): void {
+    this.child?.kill('SIGTERM');
+  }
+
+  private async keepRunning(): Promise<void> {
+    const { log } = this.options;
+    const { signal } = this.stopping;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      const began = performance.now();
+      const exit = await this.runOnce();
+      if (signal.aborted) break;
+      const { role, index } = this.role;
+      if (!this.wasReady) return this.settle.reject(new Error(`${role} did not start: ${exit.reason}`));
+      const pause = backoff.next(performance.now() - began);
+      log('error', 'role ended, is started again', { role, index, ...exit, pauseMs: pause });
+      await wait(pause, undefined, { signal }).catch(() => undefined);
+    }
+    this.settle.reject(new Error(`${this.role.role} was stopped`));
+  }
+
+  private async runOnce(): Promise<{ pid: number | undefined; reason: string }> {
+    const { role, index, postgres, log, changed, readyWithin } = this.options;
+    const runtime: Runtime = { role: role.role, index, postgres: postgres() };
+    const child = spawn(process.execPath, ['--enable-source-maps', ...(role.nodeOptions ?? []), role.script], {
+      env: { ...process.env, [RUNTIME]: JSON.stringify(runtime) },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.child = child;
+    let failure: string | undefined;
+    const late = setTimeout(() => {
+      failure = `it did not serve within ${readyWithin} ms`;
+      child.kill('SIGKILL');
+    }, readyWithin);
+    child.on('message', (message: RoleMessage) => {
+      if ('failed' in message) failure = message.failed;
+      else {
+        clearTimeout(late);
+        this.wasReady = true;
+        log('info', 'role serves', { ...this.role, pid: child.pid });
+        this.settle.resolve();
+      }
+    });
+    child.on('error', (error) => (failure ??= error.message));
+    this.process = nameOf(child.pid);
+    changed();
+    const [code, signal] = (await exitOf(child)) as [number | null, string | null];
+    clearTimeout(late);
+    this.child = this.process = undefined;
+    changed();
+    return { pid: child.pid, reason: failure ?? signal ?? `exit code ${code}` };
+  }
+}
+
+/** A program that cannot be started has no exit event. */
+const exitOf = (child: ChildProcess): Promise<unknown[]> =>
+  child.pid === undefined ? once(child, 'close').catch(() => [null, null]) : once(child, 'exit').catch(() => [null, null]);

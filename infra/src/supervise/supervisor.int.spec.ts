@@ -1,0 +1,239 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { processesIn, startOf } from './process-table.js';
+import { runningServer } from './pid-file.js';
+import type { Log } from './role-slot.js';
+import { Supervisor, type SupervisorOptions } from './supervisor.js';
+import { makeScript } from './testing.js';
+
+const home = mkdtempSync('/tmp/kiroku-supervise-');
+// Where scripts of this test look for PostgreSQL's package.
+symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(home, 'node_modules'));
+const NOWHERE = { connectionString: 'postgres://nowhere.test/mail' };
+const supervisors: Supervisor[] = [];
+let files = 0;
+
+const fresh = () => join(home, `data-${++files}`);
+
+/** A role's main.js. `diary(word)` tells the test; the supervisor's log tells it the rest. */
+function script(main: string): string {
+  const file = join(home, `role-${++files}.mjs`);
+  makeScript(
+    `import { appendFileSync } from 'node:fs';
+     import pg from 'pg';
+     import { runRole, type Runtime } from '@kiroku/infra/supervise/role-process.js';
+     const diary = (word: string) => appendFileSync(${JSON.stringify(diaryOf(file))}, word + '\\n');
+     const work = setInterval(() => undefined, 1000);
+     const never = new Promise<never>(() => undefined);
+     const query = async ({ postgres }: Runtime, text: string) => {
+       const client = new pg.Client(postgres);
+       await client.connect();
+       await client.query(text);
+       await client.end();
+     };
+     runRole('test', ${main});`,
+    file,
+  );
+  return file;
+}
+
+const diaryOf = (file: string) => `${file}.diary`;
+const diary = (file: string) => readFileSync(diaryOf(file), 'utf8').trim().split('\n');
+
+const IDLE = 'async () => ({ drain: async () => diary("drained") })';
+const role = (main: string, count = 1, name = 'test') => ({ role: name, count, script: script(main) });
+
+function supervise(options: Partial<SupervisorOptions>) {
+  const happened = new EventEmitter();
+  const log: Log = (_level, message) => happened.emit(message);
+  const data = options.data ?? fresh();
+  const supervisor = new Supervisor({ data, postgres: NOWHERE, roles: [], log, ...options });
+  supervisors.push(supervisor);
+  return { supervisor, data, happened };
+}
+
+/** With the embedded PostgreSQL: an absent option, not an undefined one. */
+function superviseAll(options: Partial<SupervisorOptions>) {
+  const happened = new EventEmitter();
+  const data = options.data ?? fresh();
+  const log: Log = (_level, message) => happened.emit(message);
+  const supervisor = new Supervisor({ data, roles: [], log, ...options });
+  supervisors.push(supervisor);
+  return { supervisor, data, happened };
+}
+
+/** `kiroku up` in small, in a process that the test can kill. Prints each line of its log. */
+function superviseElsewhere(data: string, roleScript: string, embedded: boolean): { child: ChildProcess; until(message: string): Promise<unknown> } {
+  const file = join(home, `up-${++files}.mjs`);
+  makeScript(
+    `import { Supervisor } from '@kiroku/infra/supervise/supervisor.js';
+     const supervisor = new Supervisor({
+       data: ${JSON.stringify(data)},
+       ${embedded ? '' : `postgres: ${JSON.stringify(NOWHERE)},`}
+       roles: [{ role: 'test', count: 2, script: ${JSON.stringify(roleScript)} }],
+       log: (_level, message) => console.log(message),
+     });
+     await supervisor.start();
+     console.log('started');
+     process.exitCode = await supervisor.untilStopped();`,
+    file,
+  );
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = new EventEmitter();
+  createInterface({ input: child.stdout }).on('line', (line) => lines.emit(line));
+  return { child, until: (message) => once(lines, message) };
+}
+
+const pids = (data: string) => runningServer(data)?.roles.map(({ pid }) => pid) ?? [];
+
+/** Asked again and again, because nobody tells when a process that is not ours ends. */
+async function gone(pid: number): Promise<void> {
+  while (startOf(pid)) await new Promise(setImmediate);
+}
+
+describe('the supervisor', () => {
+  afterEach(() => Promise.all(supervisors.splice(0).map((supervisor) => supervisor.stop('once'))));
+  afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+  it('starts as many processes as asked for, and its file names them', async () => {
+    const { supervisor, data } = supervise({ roles: [role(IDLE, 2), role(IDLE, 1, 'other')], ports: { smtp: 2525 } });
+    await supervisor.start();
+    const running = runningServer(data);
+    expect(running).toMatchObject({ pid: process.pid, ports: { smtp: 2525 } });
+    expect(running?.roles.map(({ role, index }) => `${role} ${index}`)).toEqual(['test 0', 'test 1', 'other 0']);
+    expect(new Set(pids(data)).size).toBe(3);
+  });
+
+  it('starts a killed process again, and no other', async () => {
+    const { supervisor, data, happened } = supervise({ roles: [role(IDLE, 2)] });
+    await supervisor.start();
+    const [first, second] = pids(data);
+    process.kill(first!, 'SIGKILL');
+    await once(happened, 'role serves');
+    const [again, other] = pids(data);
+    expect(again).not.toBe(first);
+    expect(other).toBe(second);
+  });
+
+  it('tells each process its place and the database, but not on its command line', async () => {
+    const tell = role('async ({ role, index, postgres }) => { diary(JSON.stringify([role, index, postgres])); return { drain: async () => {} }; }');
+    const { supervisor, data } = supervise({ roles: [tell] });
+    await supervisor.start();
+    expect(JSON.parse(diary(tell.script)[0]!)).toEqual(['test', 0, NOWHERE]);
+    expect(readFileSync(`/proc/${pids(data)[0]}/cmdline`, 'utf8')).not.toContain('nowhere');
+  });
+
+  it('drains the roles while PostgreSQL still runs, then stops that too', async () => {
+    const writer = role(`async (runtime) => {
+      await query(runtime, 'CREATE TABLE mail (id int)');
+      return { drain: async () => { await query(runtime, 'INSERT INTO mail VALUES (1)'); diary('drained'); } };
+    }`);
+    const { supervisor, data } = superviseAll({ roles: [writer] });
+    await supervisor.start();
+    const postgres = runningServer(data)!.postgres!.pid;
+    await supervisor.stop();
+    expect(diary(writer.script)).toEqual(['drained']);
+    expect(startOf(postgres)).toBeUndefined();
+    expect(existsSync(join(data, 'kiroku.pid'))).toBe(false);
+  });
+
+  it('prepares the database before any role starts', async () => {
+    const reader = role(`async (runtime) => { await query(runtime, 'SELECT FROM prepared'); return { drain: async () => {} }; }`);
+    const prepare: SupervisorOptions['prepare'] = async (connection) => {
+      const client = new pg.Client(connection);
+      await client.connect();
+      await client.query('CREATE TABLE prepared ()');
+      await client.end();
+    };
+    const { supervisor } = superviseAll({ roles: [reader], prepare });
+    await supervisor.start();
+  });
+
+  it('starts a killed PostgreSQL again while the roles go on', async () => {
+    const { supervisor, data, happened } = superviseAll({ roles: [role(IDLE)] });
+    await supervisor.start();
+    const before = runningServer(data)!;
+    process.kill(before.postgres!.pid, 'SIGKILL');
+    await once(happened, 'PostgreSQL serves');
+    const after = runningServer(data)!;
+    expect(after.postgres!.pid).not.toBe(before.postgres!.pid);
+    expect(after.roles).toEqual(before.roles);
+  });
+
+  it('kills a role that does not end in time', async () => {
+    const { supervisor, data, happened } = supervise({ roles: [role('async () => ({ drain: () => never })')], patience: 50 });
+    await supervisor.start();
+    const [pid] = pids(data);
+    const killed = once(happened, 'role killed: it did not end in time');
+    await supervisor.stop();
+    await killed;
+    expect(startOf(pid!)).toBeUndefined();
+  });
+
+  it('does not start by halves: when one role fails, it says why and stops the others', async () => {
+    const broken = role(`async () => { throw new Error('port 25 is taken'); }`);
+    const { supervisor, data } = supervise({ roles: [role(IDLE), broken] });
+    await expect(supervisor.start()).rejects.toThrow(/test did not start: Error: port 25 is taken/);
+    expect(pids(data)).toEqual([]);
+    await supervise({ data }).supervisor.start();
+  });
+
+  it('gives up on a role that never serves', async () => {
+    const { supervisor } = supervise({ roles: [role('() => never')], readyWithin: 300 });
+    await expect(supervisor.start()).rejects.toThrow(/did not serve within 300 ms/);
+  });
+
+  it('is alone on its data folder, and says who is there already', async () => {
+    const { supervisor, data } = supervise({});
+    await supervisor.start();
+    await supervise({ roles: [role(IDLE)] }).supervisor.start();
+    await expect(supervise({ data }).supervisor.start()).rejects.toThrow(/already running on .*data-/);
+    await supervisor.stop();
+    await supervise({ data }).supervisor.start();
+  });
+
+  it('takes everything with it when it is killed, and can be started again at once', async () => {
+    const data = fresh();
+    const { script: roleScript } = role('async () => ({ drain: () => never })');
+    const { child, until } = superviseElsewhere(data, roleScript, true);
+    await until('started');
+    const { postgres, roles } = runningServer(data)!;
+    expect(roles).toHaveLength(2);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(runningServer(data)).toBeUndefined();
+    const { supervisor } = superviseAll({ data, roles: [role(IDLE)] });
+    await supervisor.start();
+    expect([...roles, postgres!].map(({ pid }) => startOf(pid))).toEqual([undefined, undefined, undefined]);
+    expect(processesIn(join(data, 'postgres'), ['postgres'])).toContain(runningServer(data)!.postgres!.pid);
+  });
+
+  it('stops gently at the first signal and at once at the second', async () => {
+    const data = fresh();
+    const { child, until } = superviseElsewhere(data, role('async () => ({ drain: () => never })').script, false);
+    await until('started');
+    const roles = pids(data);
+    child.kill('SIGTERM');
+    await until('stopping');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    await Promise.all(roles.map(gone));
+  });
+
+  it('does not take the terminal’s ^C to its roles for an order', async () => {
+    const { supervisor, data, happened } = supervise({ roles: [role(IDLE)] });
+    await supervisor.start();
+    const [pid] = pids(data);
+    const ended = once(happened, 'role ended, is started again');
+    process.kill(pid!, 'SIGINT');
+    process.kill(pid!, 'SIGHUP');
+    process.kill(pid!, 'SIGKILL');
+    await ended;
+    expect(pids(data)).not.toContain(pid);
+  });
+});

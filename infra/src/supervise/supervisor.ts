@@ -1,0 +1,163 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { Locked, LockFile } from './lock-file.js';
+import { isAlive, lastServer, nameOf, removePidFile, runningServer, writePidFile, type ProcessName } from './pid-file.js';
+import { PostgresKeeper } from './postgres-keeper.js';
+import { RoleSlot, type Log, type Role } from './role-slot.js';
+
+export interface SupervisorOptions {
+  /** KIROKU_DATA; one server at a time runs on it. */
+  readonly data: string;
+  /** An outside PostgreSQL; without it the embedded one runs on the data folder. */
+  readonly postgres?: PostgresConnection;
+  readonly roles: readonly Role[];
+  /** Of the listeners, to be told to the CLI. */
+  readonly ports?: Readonly<Record<string, number>>;
+  /** Runs when the database answers and before any role starts: migrations. */
+  readonly prepare?: (postgres: PostgresConnection) => Promise<void>;
+  readonly log: Log;
+  /** How long roles may take to drain, in ms. */
+  readonly patience?: number;
+  /** How long a role may take until it serves, in ms. */
+  readonly readyWithin?: number;
+}
+
+/**
+ * Runs the roles' processes and the embedded PostgreSQL, and keeps them running:
+ *
+ *     const supervisor = new Supervisor({ data, roles, prepare: migrate, log });
+ *     await supervisor.start();
+ *     process.exitCode = await supervisor.untilStopped(); // by SIGTERM, SIGINT or SIGHUP
+ *
+ * A role that ends is started again with a growing pause; roles reconnect by themselves while PostgreSQL is restarted. If this process
+ * is killed, the roles end because their channel to it closes, and PostgreSQL because its guard's pipe does.
+ */
+export class Supervisor {
+  private lock: LockFile | undefined;
+  private postgres: PostgresKeeper | undefined;
+  private slots: readonly RoleSlot[] = [];
+  private stopped: Promise<void> | undefined;
+  private readonly self: ProcessName = nameOf(process.pid)!;
+  private readonly startedAt = Date.now();
+  private fail!: (error: Error) => void;
+  /** Rejects when something ended that cannot be started again. */
+  private readonly failed: Promise<never>;
+
+  constructor(private readonly options: SupervisorOptions) {
+    this.failed = new Promise((_, reject) => (this.fail = reject));
+    this.failed.catch(() => undefined);
+  }
+
+  /** Resolves when all roles serve. @throws when one does not start, or another server runs on the folder; then nothing is left running. */
+  async start(): Promise<void> {
+    const { data, log, prepare, roles, readyWithin = 60_000 } = this.options;
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+    this.lock = lockData(data);
+    try {
+      await endLeftovers(data, log);
+      const connection = this.options.postgres ?? (await this.startPostgres());
+      await prepare?.(connection);
+      const postgres = () => this.postgres?.connection ?? connection;
+      const changed = () => this.note();
+      this.slots = roles.flatMap((role) =>
+        Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, log, changed, readyWithin })),
+      );
+      this.note();
+      await Promise.race([Promise.all(this.slots.map((slot) => slot.started)), this.failed]);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Roles first, so that what they have accepted gets written; then PostgreSQL.
+   * @param at once: roles are killed instead of drained. Also makes a drain under way end.
+   */
+  stop(at: 'gently' | 'once' = 'gently'): Promise<void> {
+    if (at === 'once') for (const slot of this.slots) slot.kill();
+    return (this.stopped ??= this.stopAll());
+  }
+
+  /**
+   * Stops on SIGTERM, SIGINT and SIGHUP, on the second one at once; also when PostgreSQL cannot be started again.
+   * @returns the exit code when all is stopped.
+   */
+  async untilStopped(): Promise<number> {
+    const { log } = this.options;
+    const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+    let heard = 0;
+    const asked = new Promise<void>((resolve) => {
+      for (const signal of signals) {
+        process.on(signal, () => {
+          log('info', 'stopping', { signal, at: heard ? 'once' : 'gently' });
+          resolve(this.stop(heard++ ? 'once' : 'gently'));
+        });
+      }
+    });
+    try {
+      await Promise.race([asked, this.failed]);
+      return 0;
+    } catch (error) {
+      log('error', 'giving up', { reason: (error as Error).message });
+      await this.stop();
+      return 1;
+    }
+  }
+
+  private async startPostgres(): Promise<PostgresConnection> {
+    const { data, log } = this.options;
+    this.postgres = new PostgresKeeper({
+      data,
+      log,
+      changed: () => this.note(),
+      moved: () => this.slots.forEach((slot) => slot.replace()),
+      failed: (error) => this.fail(error),
+    });
+    await this.postgres.start();
+    return this.postgres.connection;
+  }
+
+  private async stopAll(): Promise<void> {
+    const { data, patience = 30_000 } = this.options;
+    await Promise.all(this.slots.map((slot) => slot.stop(patience)));
+    await this.postgres?.stop();
+    if (this.lock) removePidFile(data);
+    this.lock?.release();
+    this.lock = undefined;
+  }
+
+  private note(): void {
+    if (!this.lock) return;
+    const postgres = nameOf(this.postgres?.pid);
+    const roles = this.slots.flatMap((slot) => (slot.process ? [{ ...slot.role, ...slot.process }] : []));
+    const { data, ports = {} } = this.options;
+    writePidFile(data, { ...this.self, startedAt: this.startedAt, ports, ...(postgres && { postgres }), roles });
+  }
+}
+
+function lockData(data: string): LockFile {
+  try {
+    return LockFile.take(join(data, 'kiroku.lock'));
+  } catch (error) {
+    if (!(error instanceof Locked)) throw error;
+    const pid = runningServer(data)?.pid;
+    throw new Error(`Kiroku is already running on ${data}${pid ? ` (process ${pid})` : ''}`);
+  }
+}
+
+/** Roles of a supervisor that was killed end by themselves, but maybe after us: they would hold the ports. */
+async function endLeftovers(data: string, log: Log, patience = 5_000): Promise<void> {
+  const roles = lastServer(data)?.roles ?? [];
+  const began = performance.now();
+  for (let left = roles.filter(isAlive); left.length; left = left.filter(isAlive)) {
+    if (performance.now() - began > patience) {
+      log('warn', 'killing what an earlier server left running', { pids: left.map(({ pid }) => pid) });
+      for (const role of left) if (isAlive(role)) process.kill(role.pid, 'SIGKILL');
+    }
+    await wait(20);
+  }
+  removePidFile(data);
+}
