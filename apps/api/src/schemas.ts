@@ -60,20 +60,20 @@ export const NewAlias = z.strictObject({ address, targets });
 export const AliasChange = z.strictObject({ targets });
 
 export const ImportQuery = z.strictObject({
-  domain,
+  domain: domain.optional().describe('Overrides the domain column'),
   dryRun: flag.describe('Says what would happen and changes nothing'),
 });
 /** One line of the answer to an import. The last one is the summary. */
 export const ImportLine = z.union([
   z.object({
-    line: z.int().describe('Line of the file, from 1'), address: z.string(), result: z.enum(['added', 'would-add', 'there', 'refused']),
+    line: z.int().describe('Of the list, from 1'), address: z.string().optional(), result: z.enum(['added', 'would-add', 'duplicate', 'refused']),
     reason: z.string().optional(), detail: z.string().optional(),
   }),
   z.object({ done: z.int(), total: z.int() }).describe('Progress'),
-  z.object({ summary: z.object({ total: z.int(), added: z.int(), there: z.int(), refused: z.int(), dryRun: z.boolean() }) }),
-  z.object({ problem: z.object({ reason: z.string(), instance: z.string() }) }).describe('It broke off here'),
+  z.object({ summary: z.object({ total: z.int(), added: z.int(), duplicate: z.int(), refused: z.int(), dryRun: z.boolean() }) }),
+  z.object({ problem: z.object({ reason: z.string(), instance: z.string() }) }).describe('It broke off here: what came before stands'),
 ]);
-export const ExportQuery = z.strictObject({ domain, columns: z.enum(['8', '10']).default('10') });
+export const ExportQuery = z.strictObject({ domain: domain.optional() });
 
 export const Message = z.object({
   id: z.string(), headerMessageId: z.string().nullable(), sender: z.string().nullable(), recipients: z.array(z.string()), size: z.int().nullable(),

@@ -43,9 +43,13 @@ export async function authenticate(dialogue: Dialogue, { mechanism: name, initia
     return await conclude(dialogue, mechanism, step);
   } catch (error) {
     if (error instanceof ConnectionEnded) throw error;
+    dialogue.trouble(error);
     return refuse('auth-unavailable');
   }
 }
+
+/** A stranger's text as a record can hold it: PostgreSQL takes neither NUL nor half a surrogate pair. */
+const printable = (text: string): string => text.toWellFormed().replace(/\p{Cc}/gu, '?');
 
 /** The decoded response, the reason why there is none, or undefined when the client has left. */
 async function readResponse(dialogue: Dialogue): Promise<Buffer | Reason | undefined> {
@@ -72,7 +76,7 @@ async function conclude(dialogue: Dialogue, mechanism: Mechanism, { result, logi
     dialogue.say('auth-ok');
     return { account: id, address };
   }
-  dialogue.note({ type: 'LoginFailed', data: { protocol: 'smtp', peer, mechanism, login, rule: result.reason } });
+  dialogue.note({ type: 'LoginFailed', data: { protocol: 'smtp', peer, mechanism, login: printable(login), rule: result.reason } });
   await on.admission.failed('smtp', connection.peer.ip, connection.id);
   const { refused } = await on.admission.admit('smtp', connection.peer.ip);
   if (refused) dialogue.close('locked-out');

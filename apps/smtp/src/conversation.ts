@@ -6,7 +6,6 @@ import { LineTooLong } from '@kiroku/infra/net/connection.js';
 import { authenticate, mechanismsFor } from './authentication.js';
 import type { Dialogue } from './dialogue.js';
 import { IncomingBody } from './incoming-body.js';
-import { ruleOf } from './reception.js';
 import { SessionRules } from './rules.js';
 import { receiveChunk, receiveData, swallow, type Transfer } from './transfer.js';
 import { verify } from './verify.js';
@@ -83,7 +82,8 @@ export class Conversation {
       found = next instanceof Promise ? await next : next;
     } catch (error) {
       // An outage behind a rule. Never 5xx: nobody has said no.
-      return this.refuse(command, 'temporary-failure', error instanceof Error ? error.message : undefined);
+      this.dialogue.trouble(error);
+      return this.refuse(command, 'temporary-failure');
     }
     const { session, next } = found;
     if ('say' in next && isRefusal(reply(next.say))) return this.refuse(command, next.say, next.detail);
@@ -96,16 +96,15 @@ export class Conversation {
   /** Says no and writes down which rule said it: with the message, if the command belonged to one, else with the session. */
   private async refuse(command: Command, reason: Reason, detail?: string): Promise<void> {
     const { dialogue } = this;
-    const rule = ruleOf(reason, detail);
     if (command.verb === 'BDAT' && !(await swallow(dialogue, command.size))) dialogue.over = 'gone';
     if (dialogue.over !== undefined) return;
-    const text = dialogue.refuse(reason);
+    const why = { rule: reason, reply: dialogue.refuse(reason), detail };
     const transaction = transactionOf(this.session);
     if (command.verb === 'MAIL' && reason !== 'out-of-order') {
       const login = 'client' in this.session ? this.session.client.login : undefined;
-      dialogue.messageRefused({ id: this.rules.queueId(), sender: command.from.text, recipients: [], login }, 'MAIL', rule, text);
-    } else if (command.verb === 'RCPT' && transaction) dialogue.recipientRefused(transaction.mail.id, command.to.text, rule, text);
-    else dialogue.noteRefused(command.verb, rule, text);
+      dialogue.messageRefused({ id: this.rules.queueId(), sender: command.from.text, recipients: [], login }, 'MAIL', why);
+    } else if (command.verb === 'RCPT' && transaction) dialogue.recipientRefused(transaction.mail.id, command.to.text, why);
+    else dialogue.noteRefused(command.verb, reason, why.reply);
   }
 
   /** Does what the session table asks for. @returns the session after it. */
@@ -184,7 +183,7 @@ export class Conversation {
     if (!transaction) return;
     const { mail, recipients } = transaction;
     const login = 'client' in this.session ? this.session.client.login : undefined;
-    this.dialogue.messageRefused({ ...mail, recipients, login, size }, phase, 'client-gave-up', '');
+    this.dialogue.messageRefused({ ...mail, recipients, login, size }, phase, { rule: 'client-gave-up', reply: '' });
   }
 }
 

@@ -25,4 +25,6 @@ export interface SmtpDependencies {
   readonly product: string;
   /** Minutes east of UTC at that instant, for dates in headers. */
   readonly offset: (at: number) => number;
+  /** Told of what failed behind the server (directory, store, log): never of what a client may cause at will. */
+  readonly trouble: (error: unknown) => void;
 }

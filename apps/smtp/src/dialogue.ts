@@ -3,11 +3,28 @@ import { record } from '@kiroku/domain/kernel/execute.js';
 import type { MailFact, Peer, SessionFact } from '@kiroku/domain/mail/events.js';
 import { ipMatcher } from '@kiroku/domain/mail/ip.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
-import { isCommandError, type Reason, reply } from '@kiroku/domain/smtp/replies.js';
+import { isCommandError, type Reason, reply as replyOf } from '@kiroku/domain/smtp/replies.js';
 import type { Envelope, Login } from '@kiroku/domain/smtp/session.js';
 import type { Connection } from '@kiroku/infra/net/connection.js';
 import type { SmtpDependencies } from './dependencies.js';
 import type { FactTrail } from './fact-trail.js';
+
+/** Why something was refused, as the record shows it. */
+export interface Why {
+  /** The reason's literal. */
+  readonly rule: string;
+  /** The exact reply. */
+  readonly reply: string;
+  readonly detail?: string | undefined;
+}
+
+/** What there was of a message that was not taken. */
+export interface Refused extends Pick<Envelope, 'recipients'> {
+  readonly id: string;
+  readonly sender: string;
+  readonly login?: Login | undefined;
+  readonly size?: number;
+}
 
 /** One connection with all that its parts share: what to say, what to write down. */
 export class Dialogue {
@@ -46,7 +63,7 @@ export class Dialogue {
 
   /** Queues a reply. @returns it, without CRLF. */
   say(reason: Reason, values: Readonly<Record<string, string | number>> = {}): string {
-    const text = reply(reason, { host: this.host, ...values });
+    const text = replyOf(reason, { host: this.host, ...values });
     this.connection.write(`${text}\r\n`);
     return text;
   }
@@ -60,8 +77,13 @@ export class Dialogue {
   /** A refusal; the one that uses up the client's errors is said as 421 instead, and is the last. @returns the exact reply. */
   refuse(reason: Reason): string {
     const { commandErrors } = this.settings;
-    if (isCommandError(reply(reason)) && ++this.errors >= commandErrors && commandErrors > 0) return this.close('too-many-errors');
+    if (isCommandError(replyOf(reason)) && ++this.errors >= commandErrors && commandErrors > 0) return this.close('too-many-errors');
     return this.say(reason);
+  }
+
+  /** Something behind us failed; the client hears 4xx and no more. */
+  trouble(error: unknown): void {
+    this.on.trouble(error);
   }
 
   note(fact: SessionFact): void {
@@ -79,12 +101,13 @@ export class Dialogue {
     return { topic: 'mail', key: id, event };
   }
 
-  recipientRefused(id: string, address: string, rule: string, text: string): void {
-    this.refused.push(this.entry(id, { type: 'RecipientRefused', data: { messageId: id, session: this.connection.id, address, rule, reply: text } }));
+  recipientRefused(id: string, address: string, { rule, reply, detail }: Why): void {
+    const data = { messageId: id, session: this.connection.id, address, rule, reply, ...(detail !== undefined && { detail }) };
+    this.refused.push(this.entry(id, { type: 'RecipientRefused', data }));
   }
 
   /** Writes down, without waiting, that a transaction ended without acceptance, and the recipients refused in it. */
-  messageRefused(message: Pick<Envelope, 'recipients'> & { readonly id: string; readonly sender: string; readonly login?: Login | undefined; readonly size?: number }, phase: string, rule: string, text: string): void {
+  messageRefused(message: Refused, phase: string, { rule, reply, detail }: Why): void {
     const { tls, id: session, listener } = this.connection;
     const { id, sender, login, recipients, size = 0 } = message;
     const fact: MailFact = {
@@ -101,7 +124,8 @@ export class Dialogue {
         size,
         phase,
         rule,
-        reply: text,
+        reply,
+        ...(detail !== undefined && { detail }),
       },
     };
     this.trail.add([...this.refused, this.entry(id, fact)]);

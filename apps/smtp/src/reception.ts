@@ -1,14 +1,13 @@
-import { StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
-import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
+import { type BodyRef, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 import type { MessageAccepted } from '@kiroku/domain/mail/events.js';
 import type { HeaderFacts } from '@kiroku/domain/mail/header-scan.js';
 import { addressesIn } from '@kiroku/domain/mail/mailbox-list.js';
 import { received } from '@kiroku/domain/mail/received.js';
 import { additions } from '@kiroku/domain/smtp/additions.js';
-import { isReason, type Reason, reply } from '@kiroku/domain/smtp/replies.js';
+import { type Reason, reply } from '@kiroku/domain/smtp/replies.js';
 import { checkHeaderFrom } from '@kiroku/domain/smtp/sender.js';
-import type { Envelope } from '@kiroku/domain/smtp/session.js';
+import { type Envelope, refusalOf } from '@kiroku/domain/smtp/session.js';
 import type { Dialogue } from './dialogue.js';
 import type { IncomingBody } from './incoming-body.js';
 
@@ -21,24 +20,19 @@ export async function conclude(dialogue: Dialogue, envelope: Envelope, body: Inc
     const text = await keep(dialogue, envelope, body);
     dialogue.connection.write(`${text}\r\n`);
   } catch (error) {
-    refuse(dialogue, envelope, body, verb, reasonOf(error), error instanceof Refusal ? error.detail : undefined);
+    const refusal = refusalOf(error);
+    if (!refusal) dialogue.trouble(error);
+    const outage = error instanceof StoreUnavailable ? 'store-unavailable' : 'temporary-failure';
+    refuse(dialogue, envelope, body, verb, refusal?.reason ?? outage, refusal?.detail);
   }
 }
 
 /** Ends the transaction with a refusal, said and written down. */
 export function refuse(dialogue: Dialogue, envelope: Envelope, body: IncomingBody, verb: 'DATA' | 'BDAT', reason: Reason, detail?: string): void {
   body.abort();
-  const text = reason === 'message-far-too-big' ? dialogue.close(reason) : dialogue.say(reason);
+  const reply = reason === 'message-far-too-big' ? dialogue.close(reason) : dialogue.say(reason);
   const { mail, recipients, client } = envelope;
-  dialogue.messageRefused({ ...mail, recipients, login: client.login, size: body.taken }, verb, ruleOf(reason, detail), text);
-}
-
-/** The rule as the record shows it. */
-export const ruleOf = (reason: string, detail: string | undefined): string => (detail === undefined ? reason : `${reason}: ${detail}`);
-
-function reasonOf(error: unknown): Reason {
-  if (error instanceof Refusal && isReason(error.reason)) return error.reason;
-  return error instanceof StoreUnavailable ? 'store-unavailable' : 'temporary-failure';
+  dialogue.messageRefused({ ...mail, recipients, login: client.login, size: body.taken }, verb, { rule: reason, reply, detail });
 }
 
 /** @returns the reply. @throws Refusal, StoreUnavailable, and any other error for a temporary failure. */
@@ -56,14 +50,19 @@ async function keep(dialogue: Dialogue, envelope: Envelope, body: IncomingBody):
   try {
     await on.log.append(entries);
   } catch (error) {
-    throw new Refusal<Reason>('log-unavailable', error instanceof Error ? error.message : undefined);
+    dialogue.trouble(error);
+    throw new Refusal<Reason>('log-unavailable');
   }
   dialogue.refused = [];
   return text;
 }
 
-/** RFC 5322 §3.6 allows one From; two are a trick on somebody. */
-const authorsOf = ({ from }: HeaderFacts): readonly string[] | undefined => (from.length === 0 ? [] : from.length === 1 ? addressesIn(from[0] ?? '') : undefined);
+/** RFC 5322 §3.6 allows one From; two are a trick on somebody, and so is one without an address. */
+function authorsOf({ from }: HeaderFacts): readonly string[] | undefined {
+  if (from.length === 0) return [];
+  const addresses = from.length === 1 ? addressesIn(from[0] ?? '') : undefined;
+  return addresses?.length ? addresses : undefined;
+}
 
 function accepted(dialogue: Dialogue, envelope: Envelope, header: HeaderFacts, ref: BodyRef, eightBit: boolean, text: string): MessageAccepted {
   const { client, mail, recipients } = envelope;

@@ -41,7 +41,8 @@ export class SmtpServer implements Protocol {
     let admission: Admission;
     try {
       admission = await this.on.admission.admit('smtp', connection.peer.ip);
-    } catch {
+    } catch (error) {
+      this.on.trouble(error);
       connection.write(`${reply('unavailable', { host: this.on.hostname })}\r\n`);
       return;
     }
@@ -51,12 +52,14 @@ export class SmtpServer implements Protocol {
     const { tls, listener, local } = connection;
     connection.idleTimeout = settings.smtpIdleTime;
     dialogue.note({ type: 'SessionOpened', data: { protocol: 'smtp', listener, peer: dialogue.peer, local, ...(tls && { tls }) } });
-    // Counted off the client's path: the limit holds for the next connection.
-    this.on.admission.connected('smtp', connection.peer.ip, connection.id).catch(() => undefined);
     const conversation = new Conversation(dialogue);
     try {
       if (refused) dialogue.noteRefused('connect', refused, dialogue.close(refused));
-      else if (await greet(dialogue)) await conversation.run();
+      else {
+        // Counted off the client's path: the limit holds for the next connection.
+        this.on.admission.connected('smtp', connection.peer.ip, connection.id).catch((error: unknown) => this.on.trouble(error));
+        if (await greet(dialogue)) await conversation.run();
+      }
     } catch (error) {
       dialogue.over ??= error instanceof ConnectionEnded ? error.reason : 'failure';
       throw error;

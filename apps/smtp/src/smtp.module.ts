@@ -66,7 +66,7 @@ async function open(config: Config, postgres: PostgresConnection): Promise<Smtp>
   const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
   const bodies = await openBodies(platform, config.data, true);
   const protocol = new SmtpServer({
-    directory, admission, bodies, log, sessions, clock: engine.clock, ids: engine.ids, tls: true, hostname: host, product: PRODUCT,
+    directory, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, tls: true, hostname: host, product: PRODUCT,
     sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
     offset: (at) => -new Date(at).getTimezoneOffset(),
   });

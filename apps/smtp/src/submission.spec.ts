@@ -53,7 +53,7 @@ describe('sender trust', () => {
     expect(await client.pipeline('MAIL FROM:<bob@x.test>')).toEqual(['550 5.7.1']);
     expect(await client.pipeline('MAIL FROM:<sales@x.test>', 'RSET', 'MAIL FROM:<>')).toEqual(['250 2.1.0', '250 2.0.0', '250 2.1.0']);
     await client.leave();
-    expect(world.refused[0]).toMatchObject({ rule: 'sender-not-yours: ann@x.test as bob@x.test', login: 'ann@x.test' });
+    expect(world.refused[0]).toMatchObject({ rule: 'sender-not-yours', detail: 'ann@x.test as bob@x.test', login: 'ann@x.test' });
   });
 
   it('of level login lets anyone of ours be named', async () => {
@@ -66,10 +66,11 @@ describe('sender trust', () => {
     const client = await Client.login(world);
     expect(await client.mail('ann@x.test', 'carl@far.test', 'From: Boss <bob@x.test>\r\n\r\n')).toMatch(/^550 5\.7\.1 /);
     expect(await client.mail('ann@x.test', 'carl@far.test', 'From: ann@x.test\r\nFrom: bob@x.test\r\n\r\n')).toMatch(/^550 5\.7\.1 /);
+    expect(await client.mail('ann@x.test', 'carl@far.test', 'From: The Boss:;\r\n\r\n')).toMatch(/^550 5\.7\.1 /);
     expect(await client.mail('ann@x.test', 'carl@far.test', 'From: Sales <sales@x.test>\r\n\r\n')).toMatch(/^250/);
     expect(await client.mail('ann@x.test', 'carl@far.test', 'Subject: none\r\n\r\n')).toMatch(/^250/);
     await client.leave();
-    expect(world.refused[0]).toMatchObject({ phase: 'DATA', rule: 'header-from-not-yours: ann@x.test as bob@x.test' });
+    expect(world.refused[0]).toMatchObject({ phase: 'DATA', rule: 'header-from-not-yours', detail: 'ann@x.test as bob@x.test' });
     expect(world.bodies.open).toBe(0);
   });
 
@@ -117,6 +118,14 @@ describe('AUTH', () => {
     expect(world.noted('LoginFailed')).toMatchObject([{ rule: 'unknown-account', login: 'nobody@x.test' }, { rule: 'wrong-password' }]);
     expect(JSON.stringify(world.facts)).not.toContain(plain('ann@x.test', 'x'));
     expect(world.admission.failures).toBe(2);
+  });
+
+  it('records strange names so that they can be kept', async () => {
+    const world = new World();
+    const client = await Client.hello(world, { tls: TLS });
+    await client.say(`AUTH LOGIN ${base64('a\0b\n')}`);
+    await client.say(base64('x'));
+    expect(world.noted('LoginFailed')).toMatchObject([{ login: 'a?b?', rule: 'malformed' }]);
   });
 
   it('ends the connection with the failure that locks the address out', async () => {

@@ -1,6 +1,6 @@
 import type { Envelope, Of } from '@kiroku/domain/smtp/session.js';
 import type { Dialogue } from './dialogue.js';
-import { IncomingBody } from './incoming-body.js';
+import type { IncomingBody } from './incoming-body.js';
 import { conclude, refuse } from './reception.js';
 
 /** Bytes taken from the connection at once. */

@@ -18,7 +18,8 @@ export async function verify(dialogue: Dialogue, { verb, who }: Of<'VRFY' | 'EXP
   let resolved: Resolved | undefined;
   try {
     [resolved] = await dialogue.on.directory.lookup([bare]);
-  } catch {
+  } catch (error) {
+    dialogue.trouble(error);
     dialogue.noteRefused(verb, 'temporary-failure', dialogue.refuse('temporary-failure'));
     return;
   }

@@ -12,7 +12,7 @@ import {
   type Added, type NewAccount, planAccounts, planAlias, planDeleteAccount, planDeleteAlias, planDeleteDomain, planRename, planRenameAlias,
   streamsOfAccounts, streamsOfAliases, streamsOfDeletion, streamsOfRename,
 } from './plans.js';
-import { present, refuse } from './refusals.js';
+import { refuse } from './refusals.js';
 import { tallyStream } from './tally.js';
 
 /** Mail that arrives all the time moves a mailbox on while its account is being deleted. */

@@ -1,5 +1,5 @@
 import type { Decider } from '../kernel/decider.js';
-import type { Fact, Recorded } from '../kernel/event.js';
+import type { Fact } from '../kernel/event.js';
 import type { EventStore } from '../kernel/event-store.js';
 
 /** The last event of each stream that a plan looks at; a stream that is absent is empty. */
@@ -27,7 +27,7 @@ export class Draft {
   state<Command, Event extends Fact, State>(stream: string, decider: Decider<Command, Event, State>): State {
     if (this.#states.has(stream)) return this.#states.get(stream) as State;
     const event = this.last.get(stream)?.event;
-    return event ? decider.evolve(decider.initial, event as Recorded as unknown as Event) : decider.initial;
+    return event ? decider.evolve(decider.initial, event as unknown as Event) : decider.initial;
   }
 
   /** @throws Refusal */

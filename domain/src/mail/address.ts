@@ -88,7 +88,7 @@ export function canonicalDomain(text: string): string | undefined {
 
 /** UTS #46 by the URL parser, which drops tabs and reads `%`, `/`, `:`, `@`, `?`, `#` in its own way: only letters, digits, `-`, `_` and `.` get there. */
 function aLabels(text: string): string | undefined {
-  // eslint-disable-next-line no-control-regex -- all of ASCII but letters, digits, hyphen, underscore and dot.
+  // All of ASCII but letters, digits, hyphen, underscore and dot.
   if (/[\x00-\x2c\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]/.test(text) || !text.isWellFormed() || octets(text) > DOMAIN_OCTETS) return undefined;
   try {
     return new URL(`http://${text}/`).hostname;

@@ -87,13 +87,15 @@ export type MessageRefused = Fact<
     readonly rule: string;
     /** The exact reply, '' when the client left. */
     readonly reply: string;
+    /** What the rule saw, e.g. the address that is not the login's own. For administrators. */
+    readonly detail?: string;
   }
 >;
 
 /** One RCPT TO refused inside a transaction. Topic `mail`. */
 export type RecipientRefused = Fact<
   'RecipientRefused',
-  { readonly messageId: string; readonly session: string; readonly address: string; readonly rule: string; readonly reply: string }
+  { readonly messageId: string; readonly session: string; readonly address: string; readonly rule: string; readonly reply: string; readonly detail?: string }
 >;
 
 export type MailFact = MessageAccepted | MessageRefused | RecipientRefused;

@@ -28,7 +28,7 @@ describe('a From field', () => {
 
   it.each([
     'Ann', 'ann@', '@x.test', 'Ann ann@x.test', '<ann@x.test', 'ann@x.test>', '<ann@x.test> <eve@far.test>', '<ann@x.test> eve@far.test', '<>', 'Ann <>',
-    '"Ann <ann@x.test>', '(Ann ann@x.test', 'ann@x.test)', 'a: b: ann@x.test;;', 'a: ann@x.test', 'ann@x.test;', '<ann@x.test,eve@far.test>', 'a@b@c',
+    '"Ann <ann@x.test>', '(Ann ann@x.test', 'ann@x.test)', 'a: b: ann@x.test;;', 'a: ann@x.test', 'ann@x.test;', '<ann@x.test,eve@far.test>', 'a@b@c', 'ann\0@x.test', 'ann@x.test\rb',
     `${'('.repeat(30)}${')'.repeat(30)} ann@x.test`,
   ])('%j cannot be read', (text) => expect(addressesIn(text)).toBeUndefined());
 

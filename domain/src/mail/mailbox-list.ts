@@ -1,5 +1,6 @@
 /** Comments in comments deeper than this are nobody's honest header. */
 const NESTING = 20;
+const CONTROL = /[\0-\x08\n-\x1f\x7f]/;
 
 /**
  * The addresses of a From field (RFC 5322 §3.4 mailbox-list, address-list with groups, and the obsolete forms of §4.4), in order.
@@ -7,6 +8,7 @@ const NESTING = 20;
  * @returns undefined when the text cannot be read for sure: better no answer than one that other readers would not share.
  */
 export function addressesIn(text: string): readonly string[] | undefined {
+  if (CONTROL.test(text)) return undefined;
   const found: string[] = [];
   const scan = new Scanner(text);
   let group = false;

@@ -54,7 +54,7 @@ function append(words: string[], value: readonly string[], suffix: string): void
 }
 
 const complete = (template: string): string => {
-  const chosen = template.trim() === '' ? RECEIVED_TEMPLATE : template.slice(0, 2000);
+  const chosen = template.trim() === '' ? RECEIVED_TEMPLATE : template.slice(0, 2000).toWellFormed();
   return chosen.includes('{date}') ? chosen : `${chosen}; {date}`;
 };
 

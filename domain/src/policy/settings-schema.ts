@@ -1,3 +1,6 @@
+import { canonicalDomain } from '../mail/address.js';
+import { parseBlock } from '../mail/ip.js';
+
 /** Everything an administrator can set for the whole server. Milliseconds, bytes and counts; 0 = no limit unless said otherwise. */
 export interface Settings {
   /** Name in greetings, Received and Message-ID; '' = the machine's host name. */
@@ -13,12 +16,12 @@ export interface Settings {
   readonly sessionsPerIp: number;
   /** ms that a session may last in all. */
   readonly sessionTime: number;
-  /** ms of silence (RFC 5321 §4.5.3.2.7 asks SMTP for 5 minutes, RFC 1939 §3 POP3 for 10). */
+  /** ms of silence, at least 1000 (RFC 5321 §4.5.3.2.7 asks SMTP for 5 minutes, RFC 1939 §3 POP3 for 10). */
   readonly smtpIdleTime: number;
   readonly pop3IdleTime: number;
   /** Command errors before the connection is closed. */
   readonly commandErrors: number;
-  /** ms before the greeting on port mx, 0 = none; who talks first is refused. */
+  /** ms before the greeting on port mx, 0 = none, at most 5 minutes; who talks first is refused. */
   readonly greetingPause: number;
   readonly vrfy: boolean;
   /** Product name and version in greeting and Received. */
@@ -30,7 +33,7 @@ export interface Settings {
    * `envelope`: login = envelope sender; `header`: login = envelope sender = header From. Own aliases count as own.
    */
   readonly senderTrust: 'login' | 'envelope' | 'header';
-  /** Addresses and CIDR blocks that may relay without AUTH. */
+  /** Addresses, CIDR blocks and `192.0.2.*` that may relay without AUTH. */
   readonly trustedIps: readonly string[];
   /** Addresses and CIDR blocks from which a PROXY protocol header is required. */
   readonly proxyIps: readonly string[];
@@ -94,17 +97,49 @@ export const DEFAULTS: Settings = {
   sessionRetention: 90 * 24 * 60 * MINUTE,
 };
 
+const LONGEST_TEXT = 1000;
+const LONGEST_LIST = 10_000;
+
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= LONGEST_TEXT && value.isWellFormed() && !/\p{Cc}/u.test(value);
+
+/** Each setting's rule, where its type is not rule enough, and the words for what was expected. */
+const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule: (value: Settings[K]) => boolean] } = {
+  // The name goes out as it is, to servers that know nothing but ASCII.
+  hostname: ['a host name in letters, digits and hyphens, or nothing', (value) => value === '' || canonicalDomain(value) === value.toLowerCase()],
+  defaultDomain: ['a domain, or nothing', (value) => value === '' || canonicalDomain(value) !== undefined],
+  // 0 would cut off everybody at once.
+  smtpIdleTime: ['at least 1000 (ms)', (value) => value >= 1000],
+  pop3IdleTime: ['at least 1000 (ms)', (value) => value >= 1000],
+  // Clients wait no longer (RFC 5321 §4.5.3.2.1).
+  greetingPause: ['at most 300000 (ms)', (value) => value <= 5 * MINUTE],
+  senderTrust: ['login, envelope or header', (value) => ['login', 'envelope', 'header'].includes(value)],
+  tagSeparators: ["up to four of !#$%&'*+-/=?^_`{|}~", (value) => /^[!#$%&'*+\-/=?^_`{|}~]{0,4}$/.test(value)],
+};
+
 /** What is wrong with proposed settings, in words; [] when all is well. */
 export function problemsOf(changes: Partial<Settings>): readonly string[] {
-  const problems: string[] = [];
-  for (const [name, value] of Object.entries(changes) as [keyof Settings, unknown][]) {
-    const model = DEFAULTS[name] as unknown;
-    if (!Object.hasOwn(DEFAULTS, name)) problems.push(`${name}: there is no such setting`);
-    else if (Array.isArray(model) ? !(Array.isArray(value) && value.every((v) => typeof v === 'string')) : typeof value !== typeof model)
-      problems.push(`${name}: expected ${Array.isArray(model) ? 'a list of strings' : typeof model}`);
-    else if (typeof value === 'number' && !(Number.isSafeInteger(value) && value >= 0)) problems.push(`${name}: expected a whole number, 0 or more`);
-    else if (name === 'senderTrust' && !['login', 'envelope', 'header'].includes(value as string)) problems.push(`${name}: expected login, envelope or header`);
-    else if (name === 'tagSeparators' && !/^[!#$%&'*+\-/=?^_`{|}~]{0,4}$/.test(value as string)) problems.push(`${name}: expected up to four of !#$%&'*+-/=?^_\`{|}~`);
-  }
-  return problems;
+  return Object.entries(changes).flatMap(([name, value]) => {
+    if (!Object.hasOwn(DEFAULTS, name)) return [`${name.slice(0, 100)}: there is no such setting`];
+    const expected = expectedOf(name as keyof Settings, value);
+    return expected === undefined ? [] : [`${name}: expected ${expected}`];
+  });
+}
+
+/** What was expected instead, undefined when the value will do. */
+function expectedOf(name: keyof Settings, value: unknown): string | undefined {
+  const model: unknown = DEFAULTS[name];
+  if (Array.isArray(model)) return problemOfList(value);
+  if (typeof value !== typeof model) return `a ${typeof model}`;
+  if (typeof model === 'number' && !isWhole(value)) return 'a whole number, 0 or more';
+  if (typeof model === 'string' && !isText(value)) return `at most ${LONGEST_TEXT} characters, no control characters`;
+  const [expected, rule] = (RULES[name] ?? []) as readonly [string?, ((value: unknown) => boolean)?];
+  return rule === undefined || rule(value) ? undefined : expected;
+}
+
+function problemOfList(value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length > LONGEST_LIST) return `a list of at most ${LONGEST_LIST} addresses or CIDR blocks`;
+  const bad = (value as unknown[]).findIndex((entry) => typeof entry !== 'string' || parseBlock(entry) === undefined);
+  // An entry that matches nothing would be a lock that does not lock.
+  return bad === -1 ? undefined : `addresses or CIDR blocks; number ${bad + 1} is neither`;
 }

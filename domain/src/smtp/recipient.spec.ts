@@ -10,7 +10,7 @@ async function verdict(address: string, more: Partial<RecipientQuestion> = {}): 
     await checkRecipient(new People(), { ...STRANGER, ...more, address });
     return 'taken';
   } catch (no) {
-    if (no instanceof Refusal) return no.reason;
+    if (no instanceof Refusal) return (no as Refusal).reason;
     throw no;
   }
 }

@@ -34,7 +34,7 @@ export async function checkRecipient(directory: Directory, { address, size, send
     return;
   }
   const no = await problem(directory, resolved, size, DEPTH, { left: LOOKUPS });
-  if (no) throw new Refusal<Reason>(no, `alias ${address}`);
+  if (no) throw new Refusal<Reason>(no, resolved.kind === 'alias' ? `targets of alias ${resolved.alias}` : undefined);
 }
 
 async function isOurs(directory: Directory, address: string): Promise<boolean> {

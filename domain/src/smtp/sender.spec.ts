@@ -9,7 +9,7 @@ const outcome = (check: Promise<void>): Promise<string> =>
   check.then(
     () => 'permitted',
     (no: unknown) => {
-      if (no instanceof Refusal) return no.reason;
+      if (no instanceof Refusal) return (no as Refusal).reason;
       throw no;
     },
   );
@@ -24,7 +24,7 @@ describe.each<[Trust, string, string, string]>([
   ['header', 'permitted', 'sender-not-yours', 'sender-not-yours'],
 ])('sender trust %s', (trust, own, local, other) => {
   it.each([...OWN.map((a) => [a, own]), ...LOCAL.map((a) => [a, local]), ...OTHER.map((a) => [a, other])])('for %j: %s', async (address, expected) =>
-    expect(await outcome(checkSender(new People(), trust, ann, address as string))).toBe(expected),
+    expect(await outcome(checkSender(new People(), trust, ann, address))).toBe(expected),
   );
 });
 

@@ -54,5 +54,5 @@ export async function checkHeaderFrom(directory: Directory, login: Login, from: 
   // More than ten authors is no letter of one person, and each costs a look into the directory.
   if (from === undefined || from.length > 10) throw new Refusal<Reason>('header-from-not-yours', `${login.address}: unreadable From`);
   for (const address of from)
-    if (!(await isOwn(directory, login, address))) throw new Refusal<Reason>('header-from-not-yours', `${login.address} as ${address}`);
+    if (!(await isOwn(directory, login, address))) throw new Refusal<Reason>('header-from-not-yours', `${login.address} as ${address.slice(0, 320).toWellFormed()}`);
 }

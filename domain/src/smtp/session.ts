@@ -141,8 +141,10 @@ export function step(session: Session, command: Command, rules: Rules): Step | P
   const handle = TABLE[session.phase][command.verb] as ((s: Session, c: Command, r: Rules) => Step | Promise<Step>) | undefined;
   if (!handle) return say(session, 'out-of-order');
   const refuse = (no: unknown): Step => {
-    if (!(no instanceof Refusal) || !isReason(no.reason)) throw no;
-    return { session, next: { say: no.reason, ...(no.detail !== undefined && { detail: no.detail }) } };
+    const refusal = refusalOf(no);
+    if (!refusal) throw no;
+    const { reason, detail } = refusal;
+    return { session, next: { say: reason, ...(detail !== undefined && { detail }) } };
   };
   try {
     const next = handle(session, command, rules);
@@ -150,6 +152,11 @@ export function step(session: Session, command: Command, rules: Rules): Step | P
   } catch (no) {
     return refuse(no);
   }
+}
+
+/** The refusal that an error is, if it has one of our reasons; anything else is an outage or a bug. */
+export function refusalOf(error: unknown): Refusal<Reason> | undefined {
+  return error instanceof Refusal && isReason((error as Refusal).reason) ? (error as Refusal<Reason>) : undefined;
 }
 
 /** The transaction under way, if any. */

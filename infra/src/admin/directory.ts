@@ -4,12 +4,14 @@ import type { DirectoryCommands } from '@kiroku/domain/directory/commands.js';
 import { ownDomain } from '@kiroku/domain/directory/domain.js';
 import type { NewAccount } from '@kiroku/domain/directory/plans.js';
 import { refuse } from '@kiroku/domain/directory/refusals.js';
+import { exportRow, type ListedAccount } from '@kiroku/domain/directory/tsv.js';
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
 import type { Origin } from '@kiroku/domain/kernel/event.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { canonical } from '@kiroku/domain/mail/address.js';
 import type pg from 'pg';
 import { makeCredentials, openCredentials, sealCredentials } from '../auth/credentials.js';
+import { checkPassword } from '../auth/passwords.js';
 import type { ServerKey } from '../auth/seal.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
@@ -67,6 +69,10 @@ export interface AccountWish {
 }
 
 export type AccountChanges = { readonly [K in Exclude<keyof AccountSettings, 'credentials'>]?: AccountSettings[K] | undefined };
+
+/** Addresses per question, accounts per piece of an export: bounds memory. */
+const MOST_ASKED = 5_000;
+const MOST_EXPORTED = 500;
 
 interface DomainRow { name: string; account_limit: number; enabled: boolean; accounts: number; aliases: number; created_at: number }
 interface AccountRow {
@@ -147,6 +153,60 @@ export class DirectoryAdmin {
     const accountId = this.engine.ids.uuid();
     const credentials = sealCredentials(await makeCredentials(password, { reversible }), this.key, accountId);
     return { accountId, address, fullName, smtp, pop3, imap, reversible, quota, credentials };
+  }
+
+  /**
+   * The same for a row of a list.
+   * @param check only says whether it could be done, without hashing.
+   * @throws Refusal `bad-password`, SealBroken
+   */
+  async prepareListed({ address, password, settings }: ListedAccount, check: boolean): Promise<NewAccount | undefined> {
+    if (password.kind === 'plain') {
+      if (!check) return this.prepare({ address, password: password.password, ...settings });
+      checkPassword(password.password);
+      return undefined;
+    }
+    const { secret, ...rest } = openCredentials(password.sealed, this.key, password.owner);
+    if (check) return undefined;
+    const accountId = this.engine.ids.uuid();
+    const reversible = settings.reversible && secret !== undefined;
+    return { accountId, address, ...settings, reversible, credentials: sealCredentials(reversible ? { ...rest, secret } : rest, this.key, accountId) };
+  }
+
+  /** Which of these canonical addresses an account or an alias has. */
+  async taken(addresses: readonly string[]): Promise<ReadonlySet<string>> {
+    const taken = new Set<string>();
+    for (let i = 0; i < addresses.length; i += MOST_ASKED) {
+      const { rows } = await this.pool.query<{ address: string }>({
+        name: 'admin-taken',
+        text: 'SELECT address FROM view.account_1 WHERE address = ANY($1) UNION ALL SELECT address FROM view.alias_1 WHERE address = ANY($1)',
+        values: [addresses.slice(i, i + MOST_ASKED)],
+      });
+      for (const { address } of rows) taken.add(address);
+    }
+    return taken;
+  }
+
+  async limits(names: readonly string[]): Promise<ReadonlyMap<string, { readonly accounts: number; readonly accountLimit: number }>> {
+    const { rows } = await this.pool.query<DomainRow>({ name: 'admin-limits', text: `SELECT ${DOMAIN} FROM view.domain_1 d WHERE d.name = ANY($1)`, values: [names] });
+    return new Map(rows.map((row) => [row.name, { accounts: row.accounts, accountLimit: row.account_limit }]));
+  }
+
+  /** Accounts as a list of 10 columns, in pieces; passwords are protected by the server key. @throws Refusal `bad-domain`, `no-such-domain` */
+  async *exported(domain: string | undefined): AsyncGenerator<string> {
+    const name = domain === undefined ? null : (await this.domain(domain)).name;
+    for (let after = ''; ; ) {
+      const { rows } = await this.pool.query<AccountRow & { credentials: string }>({
+        name: 'admin-export',
+        text: `SELECT id, address, domain, full_name, smtp, pop3, imap, reversible, quota, credentials FROM view.account_1
+               WHERE address > $1 AND ($2::text IS NULL OR domain = $2) ORDER BY address LIMIT ${MOST_EXPORTED}`,
+        values: [after, name],
+      });
+      const last = rows.at(-1);
+      if (!last) return;
+      yield rows.map(({ id, full_name, ...row }) => exportRow({ accountId: id, fullName: full_name, ...row })).join('');
+      after = last.address;
+    }
   }
 
   /** @throws Refusal `bad-password` and what `addAccounts` refuses. */

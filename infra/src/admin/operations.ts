@@ -52,11 +52,14 @@ export class Operations {
         Array.from({ length: this.log.partitions(topic) }, async (_, partition) => ({ topic, partition, head: await this.log.head(topic, partition) })),
       ),
     );
-    return ALL_VIEWS.map(({ name, inline, topics }) => ({
-      name, inline, topics,
-      lag: inline ? 0 : heads.reduce((sum, { topic, partition, head }) =>
-        topics.includes(topic) ? sum + head - (at.get(`${viewConsumer({ name })} ${topic} ${partition}`) ?? 0) : sum, 0),
-    }));
+    return ALL_VIEWS.map((view) => {
+      const { name, inline, topics } = view;
+      const behind = inline ? [] : heads.filter(({ topic }) => topics.includes(topic));
+      return {
+        name, inline, topics,
+        lag: behind.reduce((sum, { topic, partition, head }) => sum + head - (at.get(`${viewConsumer(view)} ${topic} ${partition}`) ?? 0), 0),
+      };
+    });
   }
 
   /** Never rejects: no answer of the database is itself the answer. */

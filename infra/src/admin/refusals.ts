@@ -11,6 +11,7 @@ export type AdminReason =
   | 'not-locked-out'
   | 'no-such-message'
   | 'bad-import'
+  | 'import-running'
   | 'bad-request'
   | 'unauthorized'
   | 'no-such-route'
@@ -42,6 +43,7 @@ export const STATUS = {
   'own-token': 409,
   'too-many-tokens': 409,
   'password-needed': 409,
+  'import-running': 409,
   conflict: 409,
   'too-large': 413,
   'unsupported-media-type': 415,

@@ -556,6 +556,7 @@ describe('a drain', () => {
     for (const client of [idle, busy, sending]) client.end();
     await drained;
     expect(server.size).toBe(0);
+    expect(ends).toEqual(['shutdown', 'shutdown', 'shutdown']); // nobody takes it for the client's own end
   });
 
   it('ends those that are in the middle when its time is up', async () => {

@@ -213,12 +213,13 @@ export class SocketConnection implements Connection {
 
   private wait(kind: Waiting['kind'], amount: number): Promise<Buffer | undefined> {
     this.output.send();
-    this.promise = new Promise((resolve, reject) => {
+    // Kept here: `fail` may settle it before it is returned, and forgets it then.
+    const promise = (this.promise = new Promise<Buffer | undefined>((resolve, reject) => {
       this.waiter = { kind, amount, since: this.host.now, resolve, reject };
-    });
+    }));
     if (this.draining && this.isBetweenCommands()) this.fail('shutdown');
     else this.relax();
-    return this.promise;
+    return promise;
   }
 
   private isBetweenCommands(): boolean {

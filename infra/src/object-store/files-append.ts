@@ -2,7 +2,7 @@ import { ftruncateSync } from 'node:fs';
 import { StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 import type { Clock } from '@kiroku/domain/kernel/clock.js';
 import type { Place } from './body-index.js';
-import { closeFd, unavailable, writeAllAt } from './files-io.js';
+import { closeFd, unavailable, writeDurablyAt } from './files-io.js';
 import { SIGN_OF_LIFE_EVERY } from './files-owner.js';
 import { encodeHeader, HEADER_BYTES, type Header } from './files-record.js';
 import type { Segments } from './files-segments.js';
@@ -15,8 +15,8 @@ export interface AppenderOptions {
   /** A segment that has reached this many bytes gets no more. */
   readonly segmentBytes: number;
   /** A segment is closed and whole: index it and give it up. */
-  sealed(id: number): Promise<void>;
-  trouble(error: unknown): void;
+  readonly sealed: (id: number) => Promise<void>;
+  readonly trouble: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -107,7 +107,7 @@ export class Appender {
       if (this.#current && this.#current.end >= this.options.segmentBytes) await this.#retire();
       const current = (this.#current ??= await this.#create());
       const { buffers, length } = gather(batch);
-      await writeAllAt(current.fd, buffers, length, current.end);
+      await writeDurablyAt(current.fd, buffers, length, current.end);
       this.#kept(current, batch);
     } catch (error) {
       await this.#abandon();
@@ -167,7 +167,7 @@ export class Appender {
     this.#current = undefined;
     clearInterval(current.sign);
     await closeFd(current.fd).catch(this.options.trouble);
-    await this.options.segments.remove(current.id).catch(this.options.trouble);
+    await this.options.segments.discard(current.id).catch(this.options.trouble);
   }
 }
 

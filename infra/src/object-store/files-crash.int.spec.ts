@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
-import { get } from './contract.js';
+import { get, put } from './contract.js';
 import { TestFolder } from './files-folder.js';
 import { MemoryBodyIndex } from './memory-index.js';
 
@@ -55,6 +56,14 @@ async function allLines({ lines }: Writer): Promise<string[]> {
   return said;
 }
 
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
+
 const kept = (lines: readonly string[]): BodyRef[] => lines.flatMap((line) => refOf(line) ?? []);
 
 async function expectReadable(refs: readonly BodyRef[]): Promise<void> {
@@ -84,6 +93,19 @@ describe('a process killed while it writes', () => {
     expect(await store.compact()).toBe(0);
     expect((await folder.files('segments')).filter((file) => file.endsWith('.open'))).toEqual([]);
     await expectReadable(refs);
+  });
+});
+
+describe('a segment', () => {
+  // Killing a process does not lose what the kernel has; only the way it is opened tells what a power cut would do.
+  it('is opened so that a write is on disk when it returns', async () => {
+    const store = await folder.open();
+    await put(store, Buffer.from('x'));
+    if (process.platform !== 'linux') return; // elsewhere a sync of its own follows, which leaves no trace
+    const opened = readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith(join(folder.path, 'segments')));
+    expect(opened.length).toBe(1);
+    const [, flags] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${opened[0]}`, 'latin1'))!;
+    expect(Number.parseInt(flags!, 8) & constants.O_DSYNC).toBe(constants.O_DSYNC);
   });
 });
 

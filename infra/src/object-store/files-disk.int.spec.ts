@@ -37,8 +37,8 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 /** Stores, ten at a time and then singly, until nothing fits any more. */
-async function fill(size: number) {
-  const store = await folder.open();
+async function fill(size: number, segmentBytes = 2 ** 28) {
+  const store = await folder.open({ segmentBytes });
   const refs: BodyRef[] = [];
   const refusals: unknown[] = [];
   let seed = 0;
@@ -84,7 +84,7 @@ describe('a full disk', () => {
   });
 
   it('is freed by deleting and compacting', async () => {
-    const { store, refs } = await fill(3000);
+    const { store, refs } = await fill(3000, 400_000);
     await store.delete(refs.slice(5).map((ref) => ref.sha256));
     expect(await store.compact()).toBeGreaterThan(3_000_000);
     for (const ref of refs.slice(0, 5)) expect((await get(store, ref)).length).toBe(3000);

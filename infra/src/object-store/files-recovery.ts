@@ -110,8 +110,9 @@ export class Recovery {
   }
 }
 
-/** The complete records of one segment. */
+/** The complete records of one segment; none when its owner has just given it up empty. */
 export async function* recordsOf(segments: Segments, id: number): AsyncGenerator<ScannedRecord> {
+  if (!(await segments.exists(id))) return;
   const fd = await segments.open(id);
   try {
     yield* scan(fd);

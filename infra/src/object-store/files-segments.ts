@@ -5,9 +5,10 @@ import { closeFd, codeOf, openFd, SYNC_WRITES, unlinkIfThere } from './files-io.
 
 /**
  * The folder of segments. A segment `N.seg` is written by one process, which holds `N.open` meanwhile; `N.indexed.<identity>`
- * says that the index of that identity knows all its records. With neither, it is sealed and must be read once.
+ * says that the index of that identity knows all its records. With neither, it is sealed and must be read once. `N.gone` keeps
+ * the highest number from being given out again.
  */
-const NAME = /^(\d{12})\.(?:(seg)|(open)|indexed\.([0-9a-f-]+))$/;
+const NAME = /^(\d{12})\.(?:(seg)|(open|gone)|indexed\.([0-9a-f-]+))$/;
 
 export interface SegmentFile {
   readonly id: number;
@@ -65,7 +66,7 @@ export class Segments {
       await this.#sync();
       return { id, fd };
     } catch (error) {
-      await this.remove(id).catch(() => undefined); // the same full disk; `compact` removes what stays
+      await this.discard(id).catch(() => undefined); // the same full disk; `compact` removes what stays
       throw error;
     }
   }
@@ -151,24 +152,31 @@ export class Segments {
     return sizes.reduce((a, b) => a + b, 0);
   }
 
+  /** Removes a segment that rows or hints may name: its number stays taken. */
+  async remove(id: number): Promise<void> {
+    await writeFile(this.#path(id, 'gone'), '', { mode: 0o600 });
+    const names = await this.#names();
+    for (const { id: lower, what } of names) if (what === 'gone' && lower < id) await unlinkIfThere(this.#path(lower, 'gone'));
+    await this.discard(id);
+  }
+
   /**
    * Removes a segment with its marks. Emptied first: a reader that still has it open would keep the space, and finds
    * at once that its hint is stale. The mark of the owner goes last, because it keeps the number taken.
    */
-  async remove(id: number): Promise<void> {
+  async discard(id: number): Promise<void> {
     await this.unmarkAll(id);
     const path = this.#path(id, 'seg');
-    const fd = await openFd(path, constants.O_RDWR).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (fd !== undefined) {
+    try {
+      const fd = await openFd(path, constants.O_RDWR);
       try {
         ftruncateSync(fd, 0);
       } finally {
         await closeFd(fd);
       }
       await unlink(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
     }
     await this.release(id);
   }

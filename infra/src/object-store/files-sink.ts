@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, fdatasync, futimes } from 'node:fs';
-import { closeFd, openFd, unlinkIfThere, writeAllAt } from './files-io.js';
+import { constants, futimes } from 'node:fs';
+import { closeFd, openFd, syncFd, unlinkIfThere, writeAllAt } from './files-io.js';
 import { type Budget, Parts } from './parts.js';
 
 /** Bytes gathered before a write; while one is under way, as many again are taken before the sender has to wait. */
@@ -62,7 +62,7 @@ export class LargeSink {
       await new Promise<void>((resolve, reject) =>
         futimes(fd, storedAt / 1000, storedAt / 1000, (error) => (error ? reject(error) : resolve())),
       );
-      await new Promise<void>((resolve, reject) => fdatasync(fd, (error) => (error ? reject(error) : resolve())));
+      await syncFd(fd);
       this.#fd = undefined;
       await closeFd(fd);
     } catch (error) {

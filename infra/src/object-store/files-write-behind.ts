@@ -3,8 +3,8 @@ import type { BodyEntry, BodyIndex } from './body-index.js';
 export interface WriteBehindOptions {
   readonly index: BodyIndex;
   /** These are in the index now. */
-  indexed(entries: readonly BodyEntry[]): Promise<void>;
-  trouble(error: unknown): void;
+  readonly indexed: (entries: readonly BodyEntry[]) => Promise<void>;
+  readonly trouble: (error: unknown) => void;
 }
 
 /** Written after this long or this many, whichever comes first. */
@@ -47,6 +47,11 @@ export class WriteBehind {
   /** Whether entries of this segment were given up since the last call. */
   takeDropped(segment: number): boolean {
     return this.#dropped.delete(segment);
+  }
+
+  /** Entries of this segment are no longer this process's to write. */
+  forget(segment: number): void {
+    for (const [key, entry] of this.#pending) if (entry.segment === segment) this.#pending.delete(key);
   }
 
   /** Resolves when all entries known at the call are in the index, rejects when the index does not take them. */

@@ -23,7 +23,7 @@ export interface FileObjectStoreOptions {
   /** Default true. A store that does not write takes no segment and cannot compact. */
   readonly writer?: boolean;
   /** Told of what went wrong beside the callers' own requests; the store goes on. */
-  trouble(error: unknown): void;
+  readonly trouble: (error: unknown) => void;
   readonly clock: Clock;
   /** Bytes of unfinished bodies held in memory by this process; beyond it they go to disk early. Default 64 MiB. */
   readonly memory?: number;
@@ -186,6 +186,8 @@ export class FileObjectStore implements ObjectStore {
       // Entries that were given up are read from the segment again, so it must not count as indexed.
       if (!this.#writeBehind.takeDropped(id)) await segments.markIndexed(id, await this.#index.identity());
     } finally {
+      // From here on others look after it; an entry written later could name a segment that is gone.
+      this.#writeBehind.forget(id);
       await segments.release(id);
     }
   }

@@ -26,6 +26,7 @@ export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   max_parallel_workers_per_gather: '0',
   max_parallel_maintenance_workers: '0',
   max_worker_processes: '4',
+  max_logical_replication_workers: '0',
   io_method: 'sync',
   random_page_cost: '1.1',
   // Queue rows change often: look soon, and let go of a tenth rather than a fifth of dead rows.

@@ -1,5 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { startOf } from '@kiroku/infra/supervise/process-table.js';
+import { makeScript } from '@kiroku/infra/supervise/testing.js';
 import { testPostgres, type TestPostgres } from './testing.js';
 
 const opened: TestPostgres[] = [];
@@ -50,5 +57,26 @@ describe('a test database', () => {
   it('is as durable as the real one when asked', async () => {
     expect(await ask(await open(), 'SHOW fsync')).toBe('off');
     expect(await ask(await open({ durable: true }), 'SHOW fsync')).toBe('on');
+  });
+
+  it('leaves nothing behind when Jest is killed', async () => {
+    const home = mkdtempSync('/tmp/kiroku-killed-');
+    try {
+      symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(home, 'node_modules'));
+      makeScript(
+        `import { testPostgres } from '@kiroku/infra/postgres/testing.js';
+         console.log(JSON.stringify(await testPostgres()));
+         setInterval(() => undefined, 1000);`,
+        join(home, 'jest.mjs'),
+      );
+      const jest = spawn(process.execPath, [join(home, 'jest.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [line] = (await once(createInterface({ input: jest.stdout }), 'line')) as [string];
+      const { connection, pid } = JSON.parse(line) as TestPostgres;
+      expect(startOf(pid)).toBeDefined();
+      jest.kill('SIGKILL');
+      while (startOf(pid) ?? existsSync(connection.host)) await new Promise(setImmediate);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
   });
 });

@@ -150,8 +150,9 @@ export class Kiroku {
     await this.must('domain', 'add', domain);
   }
 
-  async addAccount(address: string, password: string): Promise<void> {
-    await this.must('account', 'add', address, '--password', password);
+  /** @param reversible keep the password so that CRAM-MD5 and APOP can use it. */
+  async addAccount(address: string, password: string, reversible = false): Promise<void> {
+    await this.must('account', 'add', address, '--password', password, ...(reversible ? ['--reversible'] : []));
   }
 
   /** The last lines of its log. */

@@ -21,15 +21,16 @@ export class LockFile {
 
   static take(file: string): LockFile {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(file);
+    let database: DatabaseSync | undefined;
     try {
+      database = new DatabaseSync(file);
       database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
       chmodSync(file, 0o600);
       return new LockFile(database);
     } catch (error) {
-      database.close();
+      database?.close();
       if ((error as { errcode?: number }).errcode === SQLITE_BUSY) throw new Locked(file);
-      throw error;
+      throw new Error(`${file} cannot be locked: does the folder belong to another user?`, { cause: error });
     }
   }
 

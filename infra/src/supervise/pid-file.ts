@@ -17,6 +17,8 @@ export interface PidFile extends ProcessName {
   readonly ports: Readonly<Record<string, number>>;
   /** Absent when PostgreSQL is an outside one, or being restarted. */
   readonly postgres?: ProcessName;
+  /** Folder of the embedded PostgreSQL's socket. */
+  readonly socket?: string;
   readonly roles: readonly (ProcessName & { readonly role: string; readonly index: number })[];
 }
 

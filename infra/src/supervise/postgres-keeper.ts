@@ -40,10 +40,15 @@ export class PostgresKeeper {
 
   /** @throws what `startPostgres` throws: the first start is not tried twice. */
   async start(): Promise<void> {
-    const server = await this.launch();
-    this.kept = this.keepRunning(server);
+    const launched = this.launch();
+    this.kept = launched.then(
+      (server) => this.keepRunning(server),
+      () => undefined,
+    );
+    await launched;
   }
 
+  /** A start under way is waited for: what it has recovered need not be recovered again. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.server?.stop();
@@ -53,6 +58,7 @@ export class PostgresKeeper {
   private async launch(): Promise<EmbeddedPostgres> {
     const { data, log, changed, moved } = this.options;
     const server = await startPostgres({ data, log: (line) => log('info', line, { part: 'postgres' }) });
+    if (this.stopping.signal.aborted) await server.stop();
     this.server = server;
     const before = this.known;
     this.known = server.connection;
@@ -85,7 +91,6 @@ export class PostgresKeeper {
         if (error instanceof FolderRefused) failures = ATTEMPTS; // trying again is of no use
         return undefined;
       });
-      if (signal.aborted) await server?.stop();
     }
   }
 }

@@ -48,16 +48,7 @@ const diary = (file: string) => readFileSync(diaryOf(file), 'utf8').trim().split
 const IDLE = 'async () => ({ drain: async () => diary("drained") })';
 const role = (main: string, count = 1, name = 'test') => ({ role: name, count, script: script(main) });
 
-function supervise(options: Partial<SupervisorOptions>) {
-  const happened = new EventEmitter();
-  const log: Log = (_level, message) => happened.emit(message);
-  const data = options.data ?? fresh();
-  const supervisor = new Supervisor({ data, postgres: NOWHERE, roles: [], log, ...options });
-  supervisors.push(supervisor);
-  return { supervisor, data, happened };
-}
-
-/** With the embedded PostgreSQL: an absent option, not an undefined one. */
+/** With the embedded PostgreSQL. */
 function superviseAll(options: Partial<SupervisorOptions>) {
   const happened = new EventEmitter();
   const data = options.data ?? fresh();
@@ -67,8 +58,17 @@ function superviseAll(options: Partial<SupervisorOptions>) {
   return { supervisor, data, happened };
 }
 
+/** With an outside PostgreSQL, which no role asks for anything: faster. */
+const supervise = (options: Partial<SupervisorOptions>) => superviseAll({ postgres: NOWHERE, ...options });
+
+interface Elsewhere {
+  readonly child: ChildProcess;
+  /** Resolves when its log says so. */
+  readonly until: (message: string) => Promise<unknown>;
+}
+
 /** `kiroku up` in small, in a process that the test can kill. Prints each line of its log. */
-function superviseElsewhere(data: string, roleScript: string, embedded: boolean): { child: ChildProcess; until(message: string): Promise<unknown> } {
+function superviseElsewhere(data: string, roleScript: string, embedded: boolean): Elsewhere {
   const file = join(home, `up-${++files}.mjs`);
   makeScript(
     `import { Supervisor } from '@kiroku/infra/supervise/supervisor.js';
@@ -78,7 +78,7 @@ function superviseElsewhere(data: string, roleScript: string, embedded: boolean)
        roles: [{ role: 'test', count: 2, script: ${JSON.stringify(roleScript)} }],
        log: (_level, message) => console.log(message),
      });
-     await supervisor.start();
+     await supervisor.start().catch(() => process.exit(1));
      console.log('started');
      process.exitCode = await supervisor.untilStopped();`,
     file,
@@ -223,6 +223,17 @@ describe('the supervisor', () => {
     child.kill('SIGINT');
     expect(await once(child, 'exit')).toEqual([0, null]);
     await Promise.all(roles.map(gone));
+  });
+
+  it('leaves nothing behind when a signal comes while it starts', async () => {
+    const data = fresh();
+    const { child, until } = superviseElsewhere(data, role('() => never').script, true);
+    await until('PostgreSQL serves');
+    const { pid } = runningServer(data)!.postgres!;
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([1, null]);
+    expect(startOf(pid)).toBeUndefined();
+    expect(existsSync(join(data, 'kiroku.pid'))).toBe(false);
   });
 
   it('does not take the terminal’s ^C to its roles for an order', async () => {

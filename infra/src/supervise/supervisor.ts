@@ -24,12 +24,14 @@ export interface SupervisorOptions {
   readonly readyWithin?: number;
 }
 
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
 /**
  * Runs the roles' processes and the embedded PostgreSQL, and keeps them running:
  *
  *     const supervisor = new Supervisor({ data, roles, prepare: migrate, log });
  *     await supervisor.start();
- *     process.exitCode = await supervisor.untilStopped(); // by SIGTERM, SIGINT or SIGHUP
+ *     process.exitCode = await supervisor.untilStopped();
  *
  * A role that ends is started again with a growing pause; roles reconnect by themselves while PostgreSQL is restarted. If this process
  * is killed, the roles end because their channel to it closes, and PostgreSQL because its guard's pipe does.
@@ -38,34 +40,34 @@ export class Supervisor {
   private lock: LockFile | undefined;
   private postgres: PostgresKeeper | undefined;
   private slots: readonly RoleSlot[] = [];
+  private starting = true;
   private stopped: Promise<void> | undefined;
   private readonly self: ProcessName = nameOf(process.pid)!;
   private readonly startedAt = Date.now();
+  private signals = 0;
+  private asked!: (stopped: Promise<void>) => void;
+  /** Resolves when a signal asked for the end, and it has come. */
+  private readonly ended = new Promise<void>((resolve) => (this.asked = resolve));
   private fail!: (error: Error) => void;
-  /** Rejects when something ended that cannot be started again. */
-  private readonly failed: Promise<never>;
+  /** Rejects when something ended that cannot be started again, or a signal came before all had started. */
+  private readonly failed = new Promise<never>((_, reject) => (this.fail = reject));
 
   constructor(private readonly options: SupervisorOptions) {
-    this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }
 
-  /** Resolves when all roles serve. @throws when one does not start, or another server runs on the folder; then nothing is left running. */
+  /**
+   * Resolves when all roles serve. From now on SIGTERM, SIGINT and SIGHUP stop everything gently, the second of them at once.
+   * @throws when a role does not start, a signal came, or another server runs on the folder; then nothing is left running.
+   */
   async start(): Promise<void> {
-    const { data, log, prepare, roles, readyWithin = 60_000 } = this.options;
+    const { data } = this.options;
     mkdirSync(data, { recursive: true, mode: 0o700 });
     this.lock = lockData(data);
+    for (const signal of SIGNALS) process.on(signal, this.onSignal);
     try {
-      await endLeftovers(data, log);
-      const connection = this.options.postgres ?? (await this.startPostgres());
-      await prepare?.(connection);
-      const postgres = () => this.postgres?.connection ?? connection;
-      const changed = () => this.note();
-      this.slots = roles.flatMap((role) =>
-        Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, log, changed, readyWithin })),
-      );
-      this.note();
-      await Promise.race([Promise.all(this.slots.map((slot) => slot.started)), this.failed]);
+      await Promise.race([this.startAll(), this.failed]);
+      this.starting = false;
     } catch (error) {
       await this.stop();
       throw error;
@@ -82,29 +84,41 @@ export class Supervisor {
   }
 
   /**
-   * Stops on SIGTERM, SIGINT and SIGHUP, on the second one at once; also when PostgreSQL cannot be started again.
-   * @returns the exit code when all is stopped.
+   * Resolves when a signal has stopped everything, or PostgreSQL could not be started again.
+   * @returns the exit code.
    */
   async untilStopped(): Promise<number> {
-    const { log } = this.options;
-    const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-    let heard = 0;
-    const asked = new Promise<void>((resolve) => {
-      for (const signal of signals) {
-        process.on(signal, () => {
-          log('info', 'stopping', { signal, at: heard ? 'once' : 'gently' });
-          resolve(this.stop(heard++ ? 'once' : 'gently'));
-        });
-      }
-    });
     try {
-      await Promise.race([asked, this.failed]);
+      await Promise.race([this.ended, this.failed]);
       return 0;
     } catch (error) {
-      log('error', 'giving up', { reason: (error as Error).message });
+      this.options.log('error', 'giving up', { reason: (error as Error).message });
       await this.stop();
       return 1;
     }
+  }
+
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    const at = this.signals++ ? 'once' : 'gently';
+    this.options.log('info', 'stopping', { signal, at });
+    if (!this.starting) this.asked(this.stop(at));
+    else if (at === 'gently') this.fail(new Error(`stopped by ${signal}`));
+    else process.exit(1); // ends all else as our death by SIGKILL would
+  };
+
+  private async startAll(): Promise<void> {
+    const { data, log, prepare, roles, readyWithin = 60_000 } = this.options;
+    await endLeftovers(data, log);
+    const connection = this.options.postgres ?? (await this.startPostgres());
+    if (!this.stopped) await prepare?.(connection);
+    if (this.stopped) return;
+    const postgres = () => this.postgres?.connection ?? connection;
+    const changed = () => this.note();
+    this.slots = roles.flatMap((role) =>
+      Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, log, changed, readyWithin })),
+    );
+    this.note();
+    await Promise.all(this.slots.map((slot) => slot.started));
   }
 
   private async startPostgres(): Promise<PostgresConnection> {
@@ -124,6 +138,7 @@ export class Supervisor {
     const { data, patience = 30_000 } = this.options;
     await Promise.all(this.slots.map((slot) => slot.stop(patience)));
     await this.postgres?.stop();
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
     if (this.lock) removePidFile(data);
     this.lock?.release();
     this.lock = undefined;
@@ -134,7 +149,7 @@ export class Supervisor {
     const postgres = nameOf(this.postgres?.pid);
     const roles = this.slots.flatMap((slot) => (slot.process ? [{ ...slot.role, ...slot.process }] : []));
     const { data, ports = {} } = this.options;
-    writePidFile(data, { ...this.self, startedAt: this.startedAt, ports, ...(postgres && { postgres }), roles });
+    writePidFile(data, { ...this.self, startedAt: this.startedAt, ports, ...(postgres && { postgres }), ...(this.postgres && { socket: this.postgres.connection.host }), roles });
   }
 }
 

@@ -67,7 +67,8 @@ export class ProblemFilter implements ExceptionFilter {
     const id = request.id ?? '';
     if (STATUS[reason] >= 500) this.logger.error({ err: error, request: id, method: request.method, path: request.path }, 'request failed');
     if (response.headersSent) {
-      response.destroy(); // a stream broke off half-way: the client must not take it for whole
+      // A stream broke off half-way: unless it said so, the client must not take it for whole.
+      if (!response.writableEnded) response.destroy();
       return;
     }
     if (reason === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer realm="kiroku"');

@@ -32,6 +32,7 @@ export class OperationRoutes {
   @Get('health/ready')
   @Open('always')
   @Route({ summary: 'Whether all roles run and the database answers', answer: Live, open: true })
+  @ApiResponse({ ...NOT_READY, standardSchema: Live })
   async ready(@Res({ passthrough: true }) response: Response) {
     const { status } = await this.operations.health();
     if (status !== 'ok') response.status(HttpStatus.SERVICE_UNAVAILABLE);

@@ -28,7 +28,7 @@ export class ServerUnderTest {
   async start(): Promise<void> {
     this.#kiroku = await Kiroku.start({ patience: STARTING - 20_000, ...this.options });
     await this.#kiroku.addDomain(DOMAIN);
-    for (const user of this.users) await this.#kiroku.addAccount(addressOf(user), PASSWORD);
+    for (const user of this.users) await this.#kiroku.addAccount(addressOf(user), PASSWORD, true);
   }
 
   async remove(): Promise<void> {

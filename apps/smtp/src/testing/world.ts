@@ -118,6 +118,8 @@ export class World {
   logFails = false;
   /** What the log was given, in order; also when it failed. */
   readonly appended: Recorded[] = [];
+  /** What administrators hear of. */
+  readonly troubles: string[] = [];
   private readonly memory = new MemoryEventLog();
 
   constructor(settings: Partial<Settings> = {}, { tls = true }: { readonly tls?: boolean } = {}) {
@@ -136,6 +138,7 @@ export class World {
       hostname: 'machine.test',
       product: 'Kiroku 0.1.0',
       offset: () => 540,
+      trouble: (error) => void this.troubles.push(String(error)),
     };
     this.server = new SmtpServer(on);
   }

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { Controller, Get, Inject, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { Refusal } from '@kiroku/domain/kernel/decider.js';
+import type { Origin } from '@kiroku/domain/kernel/event.js';
+import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
+import { AccountImport } from '@kiroku/infra/admin/import.js';
+import type { Response } from 'express';
+import type { z } from 'zod';
+import { Route } from '../http/describe.js';
+import { reasonOf } from '../http/problem.js';
+import { type AdminRequest, From } from '../http/request.js';
+import { ExportQuery, ImportQuery } from '../schemas.js';
+
+/** Bytes of an account list. */
+const MOST = 64 * 1024 * 1024;
+
+/** Account lists in and out, as streams. */
+@ApiTags('accounts')
+@Controller('accounts')
+export class TransferRoutes {
+  /** A list is held in memory while it is imported: one at a time. */
+  #importing = false;
+
+  constructor(
+    @Inject(DirectoryAdmin) private readonly directory: DirectoryAdmin,
+    @Inject(AccountImport) private readonly accounts: AccountImport,
+  ) {}
+
+  @Post('import')
+  @ApiConsumes('text/tab-separated-values')
+  @ApiBody({
+    description: 'A list of 8 or 10 tab-separated columns, UTF-8, Shift_JIS or UTF-16; at most 64 MiB and 100,000 rows',
+    schema: { type: 'string', format: 'binary' },
+  })
+  @Route({
+    summary: 'Add accounts from a list; a line of JSON for each row, with progress, and a summary at the end', type: 'application/x-ndjson',
+    refusals: ['bad-import', 'bad-domain', 'no-such-domain', 'import-running', 'too-large'],
+  })
+  async import(
+    @Query({ schema: ImportQuery }) { domain, dryRun }: z.output<typeof ImportQuery>, @From() origin: Origin,
+    @Req() request: AdminRequest, @Res() response: Response,
+  ): Promise<void> {
+    if (this.#importing) throw new Refusal('import-running');
+    this.#importing = true;
+    try {
+      const plan = await this.accounts.plan(await bodyOf(request), domain);
+      await stream(response, 'application/x-ndjson', jsonLines(this.accounts.run(plan, dryRun, origin)), (error) =>
+        `${JSON.stringify({ problem: { reason: reasonOf(error).reason, instance: origin.correlation } })}\n`);
+    } finally {
+      this.#importing = false;
+    }
+  }
+
+  @Get('export')
+  @Route({
+    summary: 'Accounts as a list of 10 tab-separated columns, which this server can import again; passwords stay sealed', type: 'text/tab-separated-values',
+    refusals: ['bad-domain', 'no-such-domain'],
+  })
+  async export(@Query({ schema: ExportQuery }) { domain }: z.output<typeof ExportQuery>, @Res() response: Response): Promise<void> {
+    await stream(response, 'text/tab-separated-values; charset=utf-8', this.directory.exported(domain));
+  }
+}
+
+/** @throws Refusal `too-large` */
+async function bodyOf(request: AdminRequest): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > MOST) throw new Refusal('too-large');
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > MOST) throw new Refusal('too-large');
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+async function* jsonLines(lines: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const line of lines) yield `${JSON.stringify(line)}\n`;
+}
+
+/**
+ * Sends piece by piece, as fast as the client reads; stops when it has left.
+ * @param broken the last piece when it fails half-way. Without it, the connection is cut, so that nobody takes a part for the whole.
+ */
+async function stream(response: Response, type: string, pieces: AsyncIterator<string> & AsyncIterable<string>, broken?: (error: unknown) => string): Promise<void> {
+  let first = await pieces.next(); // a refusal before the first piece is still an ordinary answer
+  response.setHeader('Content-Type', type);
+  response.flushHeaders();
+  try {
+    for (; !first.done && !response.destroyed; first = await pieces.next())
+      if (!response.write(first.value)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  } catch (error) {
+    if (broken) response.end(broken(error));
+    throw error;
+  } finally {
+    await pieces.return?.();
+  }
+  response.end();
+}

@@ -1,0 +1,105 @@
+import { describe, expect, it } from '@jest/globals';
+import { deliveryExamples } from '../delivery/examples.js';
+import { accountDecider, type AccountEvent } from '../directory/account.js';
+import { aliasDecider, type AliasEvent } from '../directory/alias.js';
+import { claimDecider, type ClaimEvent } from '../directory/claim.js';
+import { domainDecider, type DomainEvent } from '../directory/domain.js';
+import { directoryExamples } from '../directory/examples.js';
+import { directoryUpgrades } from '../directory/history.js';
+import { tallyDecider, type TallyEvent } from '../directory/tally.js';
+import { accounts, aliases, domains } from '../directory/views.js';
+import { mailExamples } from '../mail/examples.js';
+import { mailboxExamples } from '../mailbox/examples.js';
+import { mailboxes, mailboxMessages } from '../mailbox/views.js';
+import { administrators } from '../policy/administrator-view.js';
+import { administrator, type AdministratorEvent } from '../policy/administrator.js';
+import { policyExamples } from '../policy/examples.js';
+import { lockout, type LockoutEvent } from '../policy/lockout.js';
+import { settings, type SettingsEvent } from '../policy/settings.js';
+import { lockouts, settingsView } from '../policy/views.js';
+import { messages, stories } from '../story/views.js';
+import type { Fact, Recorded } from './event.js';
+import type { Positioned } from './event-log.js';
+import type { Cell, ColumnType, Projection, Row } from './projection.js';
+import { upcast, type Upgrades, versionOf } from './upcast.js';
+
+const contexts: readonly (readonly [string, Readonly<Record<string, readonly Recorded[]>>, Upgrades])[] = [
+  ['directory', directoryExamples, directoryUpgrades],
+  ['mailbox', mailboxExamples, {}],
+  ['mail', mailExamples, {}],
+  ['delivery', deliveryExamples, {}],
+  ['policy', policyExamples, {}],
+];
+const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
+  Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
+const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, stories, messages] as unknown as readonly Projection[];
+
+describe('every event ever written', () => {
+  it.each(all)('%s can still be read', (type, event, upgrades) => {
+    const stored = JSON.parse(JSON.stringify(event)) as Recorded;
+    expect(stored).toEqual(event); // JSON and nothing else
+    expect(stored.type).toBe(type);
+    expect(upcast(stored, upgrades).version).toBe(versionOf(type, upgrades));
+  });
+
+  it.each(contexts)('of %s has an example of each version', (_, examples, upgrades) => {
+    for (const [type, events] of Object.entries(examples))
+      expect(events.map((e) => e.version)).toEqual(Array.from({ length: versionOf(type, upgrades) }, (__, i) => i + 1));
+  });
+
+  it('has a type of its own', () => {
+    const types = contexts.flatMap(([, examples]) => Object.keys(examples));
+    expect(new Set(types).size).toBe(types.length);
+  });
+
+  it.each([
+    ['domain', ['DomainAdded', 'DomainChanged', 'DomainDisabled', 'DomainEnabled', 'DomainDeleted'], (e: Fact) => domainDecider.evolve(undefined, e as DomainEvent)],
+    ['account', ['AccountAdded', 'AccountChanged', 'PasswordChanged', 'AccountDisabled', 'AccountEnabled', 'AccountRenamed', 'AccountDeleted'],
+      (e: Fact) => accountDecider.evolve(undefined, e as AccountEvent)],
+    ['alias', ['AliasAdded', 'AliasChanged', 'AliasDisabled', 'AliasEnabled', 'AliasDeleted'], (e: Fact) => aliasDecider.evolve(undefined, e as AliasEvent)],
+    ['claim', ['AddressClaimed'], (e: Fact) => claimDecider.evolve(undefined, e as ClaimEvent)],
+    ['tally', ['TallyChanged'], (e: Fact) => tallyDecider.evolve(tallyDecider.initial, e as TallyEvent)],
+    ['settings', ['SettingsChanged'], (e: Fact) => settings.evolve(settings.initial, e as SettingsEvent)],
+    ['lockout', ['LoginFailureCounted', 'AddressLocked', 'AddressReleased'], (e: Fact) => lockout.evolve(lockout.initial, e as LockoutEvent)],
+    ['administrator', ['AdministratorAdded', 'TokenIssued', 'TokenRevoked', 'AdministratorRemoved'],
+      (e: Fact) => administrator.evolve(administrator.initial, e as AdministratorEvent)],
+  ] as const)('tells the decider of %s something', (_, types, evolve) => {
+    for (const [type, event] of all) if ((types as readonly string[]).includes(type)) expect(evolve(event)).toBeDefined();
+  });
+});
+
+const fits: Record<ColumnType, (cell: Cell) => boolean> = {
+  text: (cell) => typeof cell === 'string',
+  uuid: (cell) => typeof cell === 'string' && /^[0-9a-f-]{36}$/.test(cell),
+  bigint: (cell) => Number.isSafeInteger(cell),
+  integer: (cell) => Number.isInteger(cell) && Math.abs(cell as number) < 2 ** 31,
+  boolean: (cell) => typeof cell === 'boolean',
+  bytea: (cell) => typeof cell === 'string' && /^\\x([0-9a-f]{2})*$/.test(cell),
+};
+
+describe.each(views.map((view) => [view.name, view] as const))('the view %s', (_, view) => {
+  const positioned = (event: Recorded): Positioned => ({ position: 0, key: 'k', event });
+  const examples = all.filter(([type]) => view.types.includes(type)).map(([, event]) => event);
+
+  it('listens to types that exist, and overwrites blindly upon those alone', () => {
+    expect(view.types.filter((type) => !all.some(([known]) => known === type))).toEqual([]);
+    expect((view.blind ?? []).filter((type) => !view.types.includes(type))).toEqual([]);
+  });
+
+  it('makes rows that fit its columns, under the key it was asked for', () => {
+    for (const event of examples)
+      for (const key of view.keysOf(positioned(event))) {
+        expect(Object.keys(key).sort()).toEqual([...view.key].sort());
+        const row: Row | null | undefined = view.apply(undefined, positioned(event), key);
+        if (!row) continue;
+        expect(row).toMatchObject(key);
+        expect(Object.keys(row).sort()).toEqual(Object.keys(view.columns).sort());
+        for (const [column, cell] of Object.entries(row))
+          if (cell !== null) expect([column, cell, fits[view.columns[column] as ColumnType](cell)]).toEqual([column, cell, true]);
+      }
+  });
+
+  it('removes by columns of its key only', () => {
+    for (const event of examples) for (const column of Object.keys(view.removes?.(positioned(event)) ?? {})) expect(view.key).toContain(column);
+  });
+});
