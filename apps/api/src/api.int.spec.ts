@@ -64,14 +64,14 @@ describe('who may use the API', () => {
       for (const [verb, operation] of Object.entries(verbs)) {
         const open = operation.security?.length === 0 || path.endsWith('/metrics');
         const { status } = await ask(verb.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x'), undefined, { authorization: 'Bearer wrong' });
-        expect([path, verb, status === 401 || status === 429]).toEqual([path, verb, !open]);
+        expect([path, verb, status === 401]).toEqual([path, verb, !open]);
       }
   });
 
   it('is not locked out by somebody else’s wrong tokens from the same address', async () => {
-    for (let i = 0; i < 40; i++) await ask('GET', '/api/v1/domains', undefined, { authorization: `Bearer ${'x'.repeat(43)}` });
-    await refuses('too-many-requests', 429, ask('GET', '/api/v1/domains', undefined, {}));
+    const wrong = Array.from({ length: 50 }, () => ask('GET', '/api/v1/domains', undefined, { authorization: `Bearer ${randomBytes(32).toString('base64url')}` }));
     expect((await v1('GET', '/domains')).status).toBe(200);
+    for (const { status } of await Promise.all(wrong)) expect(status).toBe(401);
   });
 
   it('has a file that others cannot read, and starts again with it', async () => {
@@ -324,7 +324,7 @@ describe('administrators', () => {
     await refuses('own-token', 409, ask('DELETE', '/api/v1/administrators/carl', undefined, asCarl));
     const second = await gives(schemas.NewToken, v1('POST', '/administrators/carl/tokens'), 201);
     expect((await v1('DELETE', `/administrators/carl/tokens/${tokenId}`)).status).toBe(204);
-    expect((await ask('GET', '/api/v1/domains', undefined, asCarl)).status).toBeGreaterThanOrEqual(401);
+    await refuses('unauthorized', 401, ask('GET', '/api/v1/domains', undefined, asCarl));
     const list = await gives(schemas.Administrators, v1('GET', '/administrators'));
     expect(list.items.find((a) => a.name === 'carl')?.tokens.map((t) => [t.id, t.issuedBy])).toEqual([[second.tokenId, 'admin:admin']]);
     expect(JSON.stringify(list)).not.toMatch(/hash/);
@@ -343,7 +343,7 @@ describe('administrators', () => {
 });
 
 describe('messages', () => {
-  const { uuid } = { uuid: () => api.platform.engine.ids.uuid() };
+  const uuid = (): string => api.platform.engine.ids.uuid();
   const peer = { ip: '192.0.2.7', port: 4_000, helo: 'client.test' };
   const accepted = (messageId: string, session: string, recipients: readonly string[], headerMessageId: string): MailFact => ({
     type: 'MessageAccepted',

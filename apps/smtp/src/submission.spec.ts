@@ -1,9 +1,12 @@
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { Client, codeOf } from './testing/client.js';
 import { World } from './testing/world.js';
 
 const plain = (user: string, password: string): string => Buffer.from(`\0${user}\0${password}`).toString('base64');
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
+/** What a 334 says. */
+const fromBase64 = (answer: string): string => Buffer.from(answer.slice(4), 'base64').toString();
 const TLS = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' };
 
 describe('submission', () => {
@@ -102,6 +105,27 @@ describe('AUTH', () => {
     const client = await Client.hello(new World());
     expect(await client.say('AUTH CRAM-MD5')).toMatch(/^334 [A-Za-z0-9+/=]+$/);
     expect(codeOf(await client.say(base64(`ann@x.test ${'0'.repeat(32)}`)))).toBe('235 2.7.0');
+  });
+
+  it.each([
+    ['secret', '235 2.7.0'],
+    ['wrong', '535 5.7.8'],
+  ])('SCRAM-SHA-256 works without TLS, with password %s: %s', async (password, code) => {
+    const client = await Client.hello(new World());
+    const bare = 'n=ann@x.test,r=client-nonce';
+    const first = fromBase64(await client.say(`AUTH SCRAM-SHA-256 ${base64(`n,,${bare}`)}`));
+    const [, nonce = '', salt = '', rounds = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(first) ?? [];
+    const salted = pbkdf2Sync(password, Buffer.from(salt, 'base64'), Number(rounds), 32, 'sha256');
+    const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+    const clientKey = hmac(salted, 'Client Key');
+    const last = `c=biws,r=${nonce}`;
+    const signed = `${bare},${first},${last}`;
+    const signature = hmac(createHash('sha256').update(clientKey).digest(), signed);
+    const proof = Buffer.from(clientKey.map((byte, n) => byte ^ (signature[n] ?? 0)));
+    const answer = await client.say(base64(`${last},p=${proof.toString('base64')}`));
+    if (password !== 'secret') return expect(codeOf(answer)).toBe(code);
+    expect(fromBase64(answer)).toBe(`v=${hmac(hmac(salted, 'Server Key'), signed).toString('base64')}`);
+    expect(codeOf(await client.say(''))).toBe(code);
   });
 
   it('sends passwords only under TLS, unless the settings allow it', async () => {

@@ -26,7 +26,7 @@ export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, now: numb
         [before],
       );
       if (rows.length === 0) break;
-      await objects.delete(rows.map((r) => r.sha256));
+      await objects.delete(rows.map((r) => r.sha256), before);
       bodies += rows.length;
     }
   }

@@ -1,7 +1,7 @@
-import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Subscription } from '@kiroku/domain/kernel/event-log.js';
 import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
+import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
 import { runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
@@ -19,7 +19,7 @@ export class Worker {
 
   constructor(
     private readonly platform: Platform,
-    private readonly bodies: ObjectStore,
+    private readonly bodies: FileObjectStore,
     private readonly settings: () => Promise<Settings>,
   ) {}
 
@@ -29,6 +29,8 @@ export class Worker {
     const report = (error: unknown): void => { if (!(error instanceof CheckpointMoved)) trouble(error); };
     this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report)));
     this.#later(FIRST);
+    // What processes that died had not yet told the index; reading finds it meanwhile, more slowly.
+    this.#round = this.bodies.recoverIndex().then(() => undefined, this.platform.trouble);
   }
 
   #later(ms: number): void {

@@ -57,8 +57,12 @@ export interface ObjectStore {
    * @throws BodyMissing, BodyDamaged, RangeError when the range does not lie inside the body.
    */
   read(ref: BodyRef, range?: Range): AsyncIterable<Uint8Array>;
-  /** Forgets these bodies; their space is won back by `compact`. Unknown ones are ignored. */
-  delete(sha256: readonly string[]): Promise<void>;
+  /**
+   * Forgets these bodies; their space is won back by `compact`. Unknown ones are ignored.
+   * @param storedBefore epoch ms; a body that was stored (also: again) then or later stays, so that retention cannot remove what
+   * a message accepted meanwhile refers to. Default: whatever its age.
+   */
+  delete(sha256: readonly string[], storedBefore?: number): Promise<void>;
   /** Wins back the space of deleted bodies and of what a crash left half-written. Returns bytes won back. Readers go on meanwhile. */
   compact(): Promise<number>;
   usage(): Promise<{ readonly bodies: number; readonly bytes: number; readonly storedBytes: number }>;

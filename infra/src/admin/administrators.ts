@@ -6,6 +6,7 @@ import { administratorAggregate, type AdministratorCommand, administratorStream 
 import type { TokenRow } from '@kiroku/domain/policy/administrator-view.js';
 import type pg from 'pg';
 import { readOrCreate } from '../auth/secret-file.js';
+import { gather } from '../read-model/gather.js';
 
 /** Who asks, and with which token. */
 export interface Caller {
@@ -27,6 +28,8 @@ export interface NewToken {
   readonly token: string;
 }
 
+type Rows = readonly { readonly name: string; readonly addedAt: number; readonly tokens: readonly TokenRow[] }[];
+
 /** 32 random bytes in base64url. */
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const newToken = (): string => randomBytes(32).toString('base64url');
@@ -37,6 +40,12 @@ export const tokenFile = (data: string): string => join(data, 'admin.token');
 
 /** Who may use the admin API. Checks reflect every append that has returned: a revoked token is refused at once, on every node. */
 export class Administrators {
+  /** A flood of wrong tokens costs one query at a time. */
+  readonly #rows = gather<undefined, Rows>(async (asked) => {
+    const rows = await this.#read();
+    return asked.map(() => rows);
+  }, 10_000);
+
   constructor(
     private readonly pool: pg.Pool,
     private readonly engine: Engine,
@@ -47,18 +56,18 @@ export class Administrators {
     if (!TOKEN.test(token)) return undefined;
     const hash = Buffer.from(hashOf(token), 'hex');
     let caller: Caller | undefined;
-    for (const { name, tokens } of await this.#rows())
+    for (const { name, tokens } of await this.#rows(undefined))
       for (const { id, hash: known } of tokens) if (timingSafeEqual(Buffer.from(known, 'hex'), hash)) caller = { name, tokenId: id };
     return caller;
   }
 
   async list(): Promise<readonly AdministratorInfo[]> {
-    return (await this.#rows()).map(({ name, addedAt, tokens }) => ({
+    return (await this.#rows(undefined)).map(({ name, addedAt, tokens }) => ({
       name, addedAt, tokens: tokens.map(({ id, issuedAt, issuedBy }) => ({ id, issuedAt, issuedBy })),
     }));
   }
 
-  async #rows(): Promise<readonly { name: string; addedAt: number; tokens: readonly TokenRow[] }[]> {
+  async #read(): Promise<Rows> {
     const { rows } = await this.pool.query<{ name: string; added_at: number; tokens: string }>({
       name: 'administrators', text: 'SELECT name, added_at, tokens FROM view.administrator_1 ORDER BY name',
     });

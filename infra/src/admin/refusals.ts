@@ -18,7 +18,6 @@ export type AdminReason =
   | 'conflict'
   | 'too-large'
   | 'unsupported-media-type'
-  | 'too-many-requests'
   | 'internal'
   | 'unavailable';
 
@@ -57,7 +56,6 @@ export const STATUS = {
   'no-targets': 422,
   'too-many-targets': 422,
   'duplicate-target': 422,
-  'too-many-requests': 429,
   internal: 500,
   unavailable: 503,
 } as const satisfies Record<AdminReason, number>;

@@ -34,8 +34,9 @@ export function describeBodyIndex(
 
     it('keeps the first copy of a body, also within one call', async () => {
       await index.put([entry(1)]);
-      await index.put([entry(1, { segment: 9 }), entry(2), entry(2, { segment: 9 })]);
-      expect((await index.find([name(1)])).get(name(1))).toEqual(entry(1));
+      await index.put([entry(1, { segment: 9, storedAt: entry(1).storedAt + 5 }), entry(2), entry(2, { segment: 9 })]);
+      // Stored again: it stays where it is, but it is younger now.
+      expect((await index.find([name(1)])).get(name(1))).toEqual(entry(1, { storedAt: entry(1).storedAt + 5 }));
       expect((await index.live()).get(3)?.bodies ?? 0).toBeGreaterThanOrEqual(1);
       expect([...(await index.find([name(1), name(2)])).keys()].sort()).toEqual([name(1), name(2)]);
     });
@@ -50,6 +51,13 @@ export function describeBodyIndex(
       await index.put([entry(1), entry(2)]);
       await index.remove([name(2), name(7)]);
       await index.remove([]);
+      expect([...(await index.find([name(1), name(2)])).keys()]).toEqual([name(1)]);
+    });
+
+    it('does not forget what was stored at the given time or later, be it for another time', async () => {
+      await index.put([entry(1), entry(2)]);
+      await index.put([entry(1, { storedAt: entry(9).storedAt })]);
+      await index.remove([name(1), name(2)], entry(9).storedAt);
       expect([...(await index.find([name(1), name(2)])).keys()]).toEqual([name(1)]);
     });
 

@@ -33,11 +33,12 @@ export interface Share {
 export interface BodyIndex {
   /** Differs for every index ever made: a mark "indexed" counts for one index only. Hex and dashes. */
   identity(): Promise<string>;
-  /** Durable when it resolves. The first copy of a body wins; later ones are ignored. */
+  /** Durable when it resolves. The first copy of a body keeps its place; a later one only makes `storedAt` later. */
   put(entries: readonly BodyEntry[]): Promise<void>;
   /** Unknown ones are absent. */
   find(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>>;
-  remove(sha256: readonly string[]): Promise<void>;
+  /** @param storedBefore epoch ms; what was stored then or later, also for another time, stays. */
+  remove(sha256: readonly string[], storedBefore?: number): Promise<void>;
   /** Rows that are gone or elsewhere by now stay as they are. */
   move(moves: readonly Move[]): Promise<void>;
   /** What each segment still holds for the index. Reads the whole index: for maintenance, not for every request. */

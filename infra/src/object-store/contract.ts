@@ -209,6 +209,16 @@ export function describeObjectStore(name: string, make: () => Promise<Specimen>)
         expect((await get(store, ref)).length).toBe(100);
       });
 
+      it('spares what was stored at the given time or later', async () => {
+        const ref = await put(store, bytesOf(100, 18));
+        await store.delete([ref.sha256], 1);
+        await store.compact();
+        expect((await get(store, withoutHint(ref))).length).toBe(100);
+        await store.delete([ref.sha256], Number.MAX_SAFE_INTEGER);
+        await store.compact();
+        await expect(get(store, ref)).rejects.toBeInstanceOf(BodyMissing);
+      });
+
       it.each([3000, LARGE])('does not keep a body of %d bytes from being stored again', async (size) => {
         const body = bytesOf(size, 17);
         await store.delete([(await put(store, body)).sha256]);

@@ -114,9 +114,9 @@ export class FileObjectStore implements ObjectStore {
   }
 
   /** A body that another process stored within the last second may be unknown to the index, and so be kept. */
-  async delete(sha256: readonly string[]): Promise<void> {
+  async delete(sha256: readonly string[], storedBefore?: number): Promise<void> {
     await this.#writeBehind.flush();
-    for (let i = 0; i < sha256.length; i += 1000) await this.#index.remove(sha256.slice(i, i + 1000));
+    for (let i = 0; i < sha256.length; i += 1000) await this.#index.remove(sha256.slice(i, i + 1000), storedBefore);
   }
 
   async compact(): Promise<number> {

@@ -12,7 +12,10 @@ export class MemoryBodyIndex implements BodyIndex {
   }
 
   async put(entries: readonly BodyEntry[]): Promise<void> {
-    for (const entry of entries) if (!this.#rows.has(entry.sha256)) this.#rows.set(entry.sha256, entry);
+    for (const entry of entries) {
+      const first = this.#rows.get(entry.sha256);
+      this.#rows.set(entry.sha256, first ? { ...first, storedAt: Math.max(first.storedAt, entry.storedAt) } : entry);
+    }
   }
 
   async find(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>> {
@@ -24,8 +27,8 @@ export class MemoryBodyIndex implements BodyIndex {
     return found;
   }
 
-  async remove(sha256: readonly string[]): Promise<void> {
-    for (const name of sha256) this.#rows.delete(name);
+  async remove(sha256: readonly string[], storedBefore = Number.MAX_SAFE_INTEGER): Promise<void> {
+    for (const name of sha256) if ((this.#rows.get(name)?.storedAt ?? Infinity) < storedBefore) this.#rows.delete(name);
   }
 
   async move(moves: readonly Move[]): Promise<void> {

@@ -16,6 +16,8 @@ const CHUNK = 256 * 1024;
 export class MemoryObjectStore implements ObjectStore {
   /** Open to tests that damage a body. */
   readonly bodies = new Map<string, Uint8Array>();
+  /** Epoch ms of the last time each was stored. */
+  readonly #storedAt = new Map<string, number>();
   /** Bytes of deleted bodies, until `compact`. */
   #dead = 0;
   #closed = false;
@@ -24,6 +26,7 @@ export class MemoryObjectStore implements ObjectStore {
     return new MemoryBodyWriter((sha256, body) => {
       if (this.#closed) throw new StoreUnavailable('the object store is closed');
       if (!this.bodies.has(sha256)) this.bodies.set(sha256, body);
+      this.#storedAt.set(sha256, Date.now());
     });
   }
 
@@ -35,8 +38,9 @@ export class MemoryObjectStore implements ObjectStore {
     for (let at = offset; at < offset + length; at += CHUNK) yield body.subarray(at, Math.min(at + CHUNK, offset + length));
   }
 
-  async delete(sha256: readonly string[]): Promise<void> {
+  async delete(sha256: readonly string[], storedBefore = Number.MAX_SAFE_INTEGER): Promise<void> {
     for (const name of sha256) {
+      if ((this.#storedAt.get(name) ?? 0) >= storedBefore) continue;
       this.#dead += this.bodies.get(name)?.length ?? 0;
       this.bodies.delete(name);
     }

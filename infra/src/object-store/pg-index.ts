@@ -28,6 +28,16 @@ interface BodyRow {
   readonly stored_at: string;
 }
 
+/** The first place wins, the last time. */
+function onePerBody(entries: readonly BodyEntry[]): readonly BodyEntry[] {
+  const rows = new Map<string, BodyEntry>();
+  for (const entry of entries) {
+    const first = rows.get(entry.sha256);
+    rows.set(entry.sha256, first ? { ...first, storedAt: Math.max(first.storedAt, entry.storedAt) } : entry);
+  }
+  return [...rows.values()];
+}
+
 const bytea = (sha256: string): string => `\\x${sha256}`;
 
 /**
@@ -51,13 +61,13 @@ export class PgBodyIndex implements BodyIndex {
 
   async put(entries: readonly BodyEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    // In the order of the key, so that two writers never wait for each other crosswise.
-    const sorted = entries.toSorted((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+    // In the order of the key, so that two writers never wait for each other crosswise; one row per key, as the statement wants it.
+    const sorted = onePerBody(entries).toSorted((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
     await this.pool.query({
       name: 'object_body_put',
       text: `INSERT INTO object_body (sha256, segment, "offset", size, stored_at)
              SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-             ON CONFLICT DO NOTHING`,
+             ON CONFLICT (sha256) DO UPDATE SET stored_at = greatest(object_body.stored_at, excluded.stored_at)`,
       values: [
         sorted.map((e) => bytea(e.sha256)),
         sorted.map((e) => e.segment),
@@ -84,13 +94,13 @@ export class PgBodyIndex implements BodyIndex {
     );
   }
 
-  async remove(sha256: readonly string[]): Promise<void> {
+  async remove(sha256: readonly string[], storedBefore = Number.MAX_SAFE_INTEGER): Promise<void> {
     if (sha256.length === 0) return;
     // Locks in the order of the key, as `put` and `move` do.
     await this.pool.query(
-      `WITH doomed AS (SELECT sha256 FROM object_body WHERE sha256 = ANY($1::bytea[]) ORDER BY sha256 FOR UPDATE)
+      `WITH doomed AS (SELECT sha256 FROM object_body WHERE sha256 = ANY($1::bytea[]) AND stored_at < $2 ORDER BY sha256 FOR UPDATE)
        DELETE FROM object_body USING doomed WHERE object_body.sha256 = doomed.sha256`,
-      [sha256.map(bytea)],
+      [sha256.map(bytea), storedBefore],
     );
   }
 

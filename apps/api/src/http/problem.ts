@@ -72,7 +72,7 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (reason === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer realm="kiroku"');
-    if (reason === 'unavailable' || reason === 'too-many-requests') response.setHeader('Retry-After', '1');
+    if (reason === 'unavailable') response.setHeader('Retry-After', '1');
     response.status(STATUS[reason]).type('application/problem+json').send(JSON.stringify(problemOf(reason, id, detail)));
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import type { Entry, EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { type BodyRef, type BodyWriter, type ObjectStore, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
@@ -6,7 +6,7 @@ import type { MessageAccepted, MessageRefused, SessionFact } from '@kiroku/domai
 import type { Admission, AdmissionPolicy } from '@kiroku/domain/policy/admission-port.js';
 import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
 import { People, resolve } from '@kiroku/domain/smtp/testing/people.js';
-import type { Authenticator, LoginResult } from '@kiroku/infra/auth/authenticator.js';
+import type { Authenticator, LoginResult, ScramKeys } from '@kiroku/infra/auth/authenticator.js';
 import { saslExchange } from '@kiroku/infra/auth/sasl.js';
 import { MemoryEventLog } from '@kiroku/infra/event-log/memory.js';
 import { fixedClock, fixedIds } from '@kiroku/infra/ids/ids.js';
@@ -14,6 +14,15 @@ import type { SmtpDependencies } from '../dependencies.js';
 import { SmtpServer } from '../server.js';
 
 export const NOON = Date.UTC(2026, 2, 2, 3, 0, 0); // noon in Tokyo
+
+/** RFC 5802 §3, made at once: the client in memory waits for turns, not for time. */
+const KEYS = ((): ScramKeys => {
+  const salt = Buffer.from('salt of ann');
+  const salted = pbkdf2Sync('secret', salt, 4096, 32, 'sha256');
+  const hmac = (text: string): Buffer => createHmac('sha256', salted).update(text).digest();
+  const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  return { salt: salt.toString('base64'), iterations: 4096, storedKey, serverKey: hmac('Server Key').toString('base64') };
+})();
 
 /** Passwords are `secret`. */
 class MemoryAuthenticator implements Authenticator {
@@ -27,8 +36,8 @@ class MemoryAuthenticator implements Authenticator {
     return this.answer(login, digest === '0'.repeat(32), defaultDomain);
   }
 
-  scram(): never {
-    throw new Error('not here');
+  async scram(_: string, login: string, defaultDomain?: string): Promise<{ keys: ScramKeys; result: LoginResult }> {
+    return { keys: KEYS, result: await this.answer(login, true, defaultDomain) };
   }
 
   private async answer(login: string, right: boolean, defaultDomain?: string): Promise<LoginResult> {
