@@ -18,7 +18,7 @@ export async function startKiroku(): Promise<KirokuUnderTest> {
     version: `Kiroku ${(await kiroku.must('--version')).trim()}`,
     smtpPort: kiroku.ports.smtp,
     processes: () => kiroku.processes(),
-    mailIn: (user) => countMail({ port: kiroku.ports.pop3 }, `${user}@${DOMAIN}`, PASSWORD),
+    mailIn: (user) => countMail({ port: kiroku.ports.pop3s, tls: true }, `${user}@${DOMAIN}`, PASSWORD),
     stop,
   };
 }

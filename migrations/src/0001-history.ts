@@ -21,13 +21,13 @@ export class History0001 implements MigrationInterface {
         SELECT 'mail', generate_series(0, 3) UNION ALL SELECT 'session', generate_series(0, 1) UNION ALL SELECT 'decision', 0;
 
       CREATE TABLE history.mail (
-        partition smallint NOT NULL, position bigint NOT NULL, count integer NOT NULL, at bigint NOT NULL, entries json NOT NULL,
+        partition smallint NOT NULL, position bigint NOT NULL, count integer NOT NULL, at bigint NOT NULL, entries text NOT NULL,
         PRIMARY KEY (partition, position)
       );
       CREATE TABLE history.session (LIKE history.mail INCLUDING ALL);
 
       CREATE TABLE history.decision (
-        position bigint PRIMARY KEY, stream text NOT NULL, version integer NOT NULL, count integer NOT NULL, events json NOT NULL,
+        position bigint PRIMARY KEY, stream text NOT NULL, version integer NOT NULL, count integer NOT NULL, events text NOT NULL,
         UNIQUE (stream, version)
       );
 
@@ -36,44 +36,44 @@ export class History0001 implements MigrationInterface {
         PRIMARY KEY (consumer, topic, partition)
       ) WITH (fillfactor = 20);
 
-      -- doc: [{"p": partition, "n": events, "e": [entries]}]; locks in the order of partitions, so two writers never deadlock.
-      CREATE FUNCTION history.append_facts(the_topic text, doc json, now bigint) RETURNS void LANGUAGE plpgsql AS $$
+      -- One row per partition, JSON lists as text. Locks in the order of partitions, so two writers never deadlock.
+      CREATE FUNCTION history.append_facts(the_topic text, now bigint, partitions smallint[], counts integer[], entries text[])
+      RETURNS void LANGUAGE plpgsql AS $$
       BEGIN
-        PERFORM 1 FROM history.head h WHERE h.topic = the_topic
-          AND h.partition IN (SELECT (d->>'p')::smallint FROM json_array_elements(doc) d) ORDER BY h.partition FOR UPDATE;
+        PERFORM 1 FROM history.head h WHERE h.topic = the_topic AND h.partition = ANY (partitions) ORDER BY h.partition FOR UPDATE;
         IF the_topic = 'mail' THEN
-          WITH d AS MATERIALIZED (SELECT * FROM json_to_recordset(doc) AS r(p smallint, n integer, e json)),
+          WITH d AS (SELECT * FROM unnest(partitions, counts, entries) AS r(p, n, e)),
                h AS (UPDATE history.head x SET next = x.next + d.n FROM d WHERE x.topic = the_topic AND x.partition = d.p
                      RETURNING x.partition, x.next - d.n AS position)
           INSERT INTO history.mail SELECT d.p, h.position, d.n, now, d.e FROM d JOIN h ON h.partition = d.p;
         ELSE
-          WITH d AS MATERIALIZED (SELECT * FROM json_to_recordset(doc) AS r(p smallint, n integer, e json)),
+          WITH d AS (SELECT * FROM unnest(partitions, counts, entries) AS r(p, n, e)),
                h AS (UPDATE history.head x SET next = x.next + d.n FROM d WHERE x.topic = the_topic AND x.partition = d.p
                      RETURNING x.partition, x.next - d.n AS position)
           INSERT INTO history.session SELECT d.p, h.position, d.n, now, d.e FROM d JOIN h ON h.partition = d.p;
         END IF;
       END $$;
 
-      -- doc: [{"s": stream, "v": version before, "n": events, "e": [events], "c": continues the row before}]. Returns the streams that are not at their expected
-      -- version, then nothing is written; NULL when all was appended.
-      CREATE FUNCTION history.append_decisions(doc json) RETURNS text[] LANGUAGE plpgsql AS $$
+      -- One row per stream, or several that continue each other: "versions" are the versions before each row, NULL in "expected"
+      -- where a row continues the one before. Returns the streams that are not at their expected version, then nothing is
+      -- written; NULL when all was appended.
+      CREATE FUNCTION history.append_decisions(streams text[], expected integer[], versions integer[], counts integer[], lists text[])
+      RETURNS text[] LANGUAGE plpgsql AS $$
       DECLARE
         at bigint;
         conflicts text[];
-        total bigint;
       BEGIN
         SELECT next INTO at FROM history.head WHERE topic = 'decision' AND partition = 0 FOR UPDATE;
         SELECT array_agg(d.s) INTO conflicts
-          FROM json_to_recordset(doc) AS d(s text, v integer, c boolean)
+          FROM unnest(streams, expected) AS d(s, v)
           LEFT JOIN LATERAL (SELECT x.version + x.count - 1 AS version FROM history.decision x
                              WHERE x.stream = d.s ORDER BY x.version DESC LIMIT 1) last ON true
-          WHERE d.c IS NULL AND coalesce(last.version, 0) <> d.v;
+          WHERE d.v IS NOT NULL AND coalesce(last.version, 0) <> d.v;
         IF conflicts IS NOT NULL THEN RETURN conflicts; END IF;
         INSERT INTO history.decision
           SELECT at + sum(d.n) OVER (ORDER BY d.o) - d.n, d.s, d.v + 1, d.n, d.e
-          FROM ROWS FROM (json_to_recordset(doc) AS (s text, v integer, n integer, e json)) WITH ORDINALITY AS d(s, v, n, e, o);
-        SELECT sum((d->>'n')::bigint) INTO total FROM json_array_elements(doc) d;
-        UPDATE history.head SET next = at + total WHERE topic = 'decision' AND partition = 0;
+          FROM unnest(streams, versions, counts, lists) WITH ORDINALITY AS d(s, v, n, e, o);
+        UPDATE history.head SET next = at + (SELECT sum(n) FROM unnest(counts) n) WHERE topic = 'decision' AND partition = 0;
         RETURN NULL;
       END $$;
 

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { record } from '@kiroku/domain/kernel/execute.js';
 import type { MailFact, SessionFact } from '@kiroku/domain/mail/events.js';
+import { Administrators, tokenFile } from '@kiroku/infra/admin/administrators.js';
+import { openCredentials } from '@kiroku/infra/auth/credentials.js';
+import { verifyPassword } from '@kiroku/infra/auth/passwords.js';
+import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import type { z } from 'zod';
 import { Problem } from './http/problem.js';
 import * as schemas from './schemas.js';
-import { type TestApi, testApi } from './testing.js';
+import { type TestApi, testApi } from './testing/test-api.js';
 
 let api: TestApi;
 beforeAll(async () => { api = await testApi(); });
@@ -75,8 +80,6 @@ describe('who may use the API', () => {
   });
 
   it('has a file that others cannot read, and starts again with it', async () => {
-    const { statSync } = await import('node:fs');
-    const { Administrators, tokenFile } = await import('@kiroku/infra/admin/administrators.js');
     expect(statSync(tokenFile(api.data)).mode & 0o777).toBe(0o600);
     const administrators = new Administrators(api.platform.pool, api.platform.engine);
     await administrators.ensureFirst(api.data);
@@ -182,8 +185,6 @@ describe('accounts', () => {
     expect(await gives(schemas.Account, v1('GET', '/accounts/bob@a.test'))).toMatchObject({ reversible: true });
     expect((await v1('PUT', '/accounts/bob@a.test/password', { password: 'newer secret' })).status).toBe(204);
     expect(await gives(schemas.Account, v1('PATCH', '/accounts/bob@a.test', { reversible: false }))).toMatchObject({ reversible: false });
-    const { openCredentials } = await import('@kiroku/infra/auth/credentials.js');
-    const { verifyPassword } = await import('@kiroku/infra/auth/passwords.js');
     const { rows } = await api.platform.pool.query<{ id: string; credentials: string }>(`SELECT id, credentials FROM view.account_1 WHERE address = 'bob@a.test'`);
     const { hash, secret } = openCredentials(rows[0]?.credentials ?? '', api.key, rows[0]?.id ?? '');
     expect([await verifyPassword(hash, 'newer secret'), secret]).toEqual([true, undefined]);
@@ -298,7 +299,6 @@ describe('settings', () => {
 
 describe('lockouts', () => {
   it('are listed, and released by an administrator', async () => {
-    const { PostgresAdmission } = await import('@kiroku/infra/read-model/admission.js');
     const admission = new PostgresAdmission(api.platform.pool, api.platform.engine);
     await admission.admit('smtp', '192.0.2.9');
     for (let i = 0; i < 10; i++) await admission.failed('smtp', '192.0.2.9', 'session-1');
@@ -392,6 +392,19 @@ describe('messages', () => {
     await mail([accepted(id, session, ['r@a.test'], 'slow@far.test')], session, false);
     expect(await gives(schemas.Story, v1('GET', `/messages/${id}/story?wait=300`))).toMatchObject({ complete: false, outcomes: [{ ends: [] }] });
     await refuses('no-such-message', 404, v1('GET', `/messages/${api.platform.engine.ids.queueId()}/story?wait=50`));
+  });
+
+  it('are waited for while the login before them is under way', async () => {
+    const { engine, log } = api.platform;
+    const [session, id] = [uuid(), engine.ids.queueId()];
+    const fact = accepted(id, session, ['r@a.test'], 'login@far.test');
+    await mail([{ ...fact, data: { ...fact.data, login: 'ann@a.test' } } as MailFact], session, true);
+    const story = gives(schemas.Story, v1('GET', `/messages/${id}/story?wait=10000`));
+    await until('the message is known', 5_000, async () => (await v1('GET', `/messages/${id}`)).status === 200);
+    const login: SessionFact = { type: 'LoginSucceeded', data: { protocol: 'smtp', peer, mechanism: 'PLAIN', login: 'ann@a.test', account: 'acc' } };
+    const [event] = record([login], { ...engine, clock: { now: () => Date.now() - 10_000 } }, { actor: `session:${session}`, correlation: session }, {});
+    if (event) await log.append([{ topic: 'session', key: session, event }]);
+    expect((await story).events.map((e) => e.type)).toContain('LoginSucceeded');
   });
 
   it('are listed newest first, in pages and by what is asked for', async () => {

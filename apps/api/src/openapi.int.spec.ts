@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type TestApi, testApi } from './testing.js';
+import { type TestApi, testApi } from './testing/test-api.js';
 
 interface Operation {
   readonly operationId: string;
@@ -22,7 +22,7 @@ const operations = () => Object.entries(document.paths).flatMap(([path, verbs]) 
 
 /** What Express really routes, below /api/v1. */
 function routed(): readonly string[] {
-  const { router } = api.app.getHttpAdapter().getInstance() as { router: { stack: readonly { route?: { path: string; methods: Record<string, boolean> } }[] } };
+  const { router } = api.app.getHttpAdapter().getInstance() as unknown as { router: { stack: readonly { route?: { path: string; methods: Record<string, boolean> } }[] } };
   return router.stack.flatMap(({ route }) =>
     route?.path.startsWith('/api/') ? Object.keys(route.methods).map((verb) => `${verb} ${route.path.replaceAll(/:(\w+)/g, '{$1}')}`) : [],
   );

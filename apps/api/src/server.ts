@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -8,9 +9,10 @@ import type { NextFunction, Response } from 'express';
 import { ApiModule, type ApiParts } from './api.module.js';
 import { problemOf } from './http/problem.js';
 import type { AdminRequest } from './http/request.js';
+import { VERSION } from '@kiroku/infra/platform/product.js';
 import { serveDocument } from './openapi.js';
 
-export const VERSION = '0.1.0';
+
 /** Bytes of a JSON body: an alias with all its targets. */
 const JSON_BODY = 1024 * 1024;
 /** ms for a request to arrive whole: 64 MiB over a slow line. */
@@ -35,7 +37,7 @@ export async function openApi(parts: ApiParts): Promise<NestExpressApplication> 
 
 /** @returns where it listens; port 0 takes a free one. */
 export async function listen(app: NestExpressApplication, host: string, port: number): Promise<AddressInfo> {
-  const server = app.getHttpServer() as import('node:http').Server;
+  const server: Server = app.getHttpServer();
   server.requestTimeout = UPLOAD;
   server.headersTimeout = HEADERS;
   server.maxConnections = CONNECTIONS;

@@ -9,6 +9,8 @@ import { DELIVERY, LocalDelivery } from './local-delivery.js';
 
 /** Messages per slice: bounds memory; what waits in all partitions shares a transaction anyway. */
 const BATCH = 500;
+/** ms: one transaction for what a busy server accepts in that time, and a delay that no recipient notices. */
+const PACE = 20;
 /** ms for which settings may be old here: only the tag separators matter. */
 const SETTINGS_AGE = 1_000;
 
@@ -30,7 +32,7 @@ export class DeliveryModule implements OnApplicationBootstrap, BeforeApplication
   async onApplicationBootstrap(): Promise<void> {
     const { platform, delivery } = this.parts;
     this.#subscription = await platform.log.consume({
-      group: DELIVERY, topics: ['mail'], batch: BATCH, start: delivery.start, handle: delivery.handle,
+      group: DELIVERY, topics: ['mail'], batch: BATCH, pace: PACE, start: delivery.start, handle: delivery.handle,
       // A partition that another process has taken over is read again from its checkpoint.
       trouble: (error) => { if (!(error instanceof CheckpointMoved)) platform.trouble(error); },
     });

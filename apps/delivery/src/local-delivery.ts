@@ -5,37 +5,33 @@ import { type Append, type CheckpointMove, VersionConflict } from '@kiroku/domai
 import type { Fact, Recorded } from '@kiroku/domain/kernel/event.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
-import type { MessageAccepted } from '@kiroku/domain/mail/events.js';
-import { appendMessage, type Incoming, type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
+import { type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
 import { LRUCache } from 'lru-cache';
+import { bounced, entered, incoming, routed } from './outcomes.js';
+import { type Accepted, first, fit, type Piece, pieceOf, type Work } from './pieces.js';
 
 export const DELIVERY = 'delivery';
-/** Envelope recipients per transaction: bounds its size and its time. */
-const MOST_RECIPIENTS = 4_000;
+/** Messages whose aliases are followed at once: few at first, more while the fan-out is small. */
+const FIRST_REACH = 64;
+const LAST_REACH = 2_000;
 const ATTEMPTS = 8;
 
 interface Place { readonly version: number; readonly head: MailboxHead }
-type Accepted = Recorded<'MessageAccepted', MessageAccepted['data']>;
-interface Work {
-  readonly slice: Slice;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** A counter for the outside; see apps/delivery/src/main.ts. */
 export interface DeliveryMetrics {
   delivered(messages: number): void;
 }
 
 /**
- * From accepted to in the mailbox. Slices of all partitions that wait go into one append over all the mailboxes concerned, in
+ * From accepted to in the mailbox. What waits in all partitions goes into one append over all the mailboxes concerned, in
  * one transaction with the partitions' checkpoints: each message is delivered exactly once, whatever stops and whenever.
  * Bodies are not touched: a mailbox entry names the body and carries its own prefix (Return-Path, Delivered-To).
  */
 export class LocalDelivery {
   readonly #heads = new LRUCache<string, Place>({ max: 50_000 });
-  #waiting: Work[] = [];
+  readonly #waiting = new Set<Work>();
   #running = false;
+  #reach = FIRST_REACH;
 
   constructor(
     private readonly engine: Engine,
@@ -45,10 +41,13 @@ export class LocalDelivery {
 
   start = (topic: Slice['topic'], partition: number): Promise<number> => this.engine.store.checkpoint(DELIVERY, topic, partition);
 
-  /** Resolves when the slice is delivered and its checkpoint stored. @throws CheckpointMoved when another process has the partition. */
+  /**
+   * Resolves when the slice is delivered and its checkpoint stored; the first part of it may be when this rejects.
+   * @throws CheckpointMoved when another process has the partition.
+   */
   handle = (slice: Slice): Promise<void> =>
     new Promise((resolve, reject) => {
-      this.#waiting.push({ slice, resolve, reject });
+      this.#waiting.add({ slice, done: 0, position: slice.from, resolve, reject });
       if (!this.#running) void this.#run();
     });
 
@@ -56,78 +55,105 @@ export class LocalDelivery {
     this.#running = true;
     // A turn later: slices that other partitions bring in this turn go along.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
-      const batch = this.#take();
-      await this.#deliver(batch).then(
-        () => batch.forEach((w) => w.resolve()),
-        (error: unknown) => {
-          this.#heads.clear(); // the outcome may be unknown
-          // One partition taken over by another process must not hold the others up: they are read again and come alone.
-          batch.forEach((w) => w.reject(error));
-        },
-      );
-    }
+    while (this.#waiting.size > 0) await this.#settle(this.#next());
     this.#running = false;
   }
 
-  #take(): readonly Work[] {
-    let recipients = 0;
-    let n = 0;
-    for (const { slice } of this.#waiting) {
-      recipients += slice.events.reduce((sum, { event }) => sum + (isAccepted(event) ? event.data.recipients.length : 0), 0);
-      if (n > 0 && recipients > MOST_RECIPIENTS) break;
-      n++;
+  /** The next messages of all slices that wait, oldest first, as many as may be looked at together. */
+  #next(): readonly Piece[] {
+    const pieces: Piece[] = [];
+    let room = this.#reach;
+    for (const work of this.#waiting) {
+      if (room <= 0) break;
+      const piece = pieceOf(work, room);
+      pieces.push(piece);
+      room -= piece.messages.length;
     }
-    return this.#waiting.splice(0, n);
+    return pieces;
   }
 
-  async #deliver(batch: readonly Work[]): Promise<void> {
-    const accepted = batch.flatMap(({ slice }) => slice.events.map((p) => p.event).filter(isAccepted));
-    const checkpoints = batch.map(({ slice }): CheckpointMove => ({
-      consumer: DELIVERY, topic: slice.topic, partition: slice.partition, from: slice.from, to: slice.next,
+  async #settle(pieces: readonly Piece[]): Promise<void> {
+    try {
+      for (const { work, end, to } of await this.#deliver(pieces)) {
+        work.done = end;
+        work.position = to;
+        if (end === work.slice.events.length) this.#end(work).resolve();
+      }
+    } catch (error) {
+      this.#heads.clear(); // the outcome may be unknown
+      // A partition that another process has taken over, or that cannot go on, holds no other up. What had been written in spite
+      // of the failure is not written again: its checkpoint has moved.
+      if (pieces.length > 1) for (const piece of pieces) await this.#settle([piece]);
+      else for (const { work } of pieces) this.#end(work).reject(error);
+    }
+  }
+
+  #end(work: Work): Work {
+    this.#waiting.delete(work);
+    return work;
+  }
+
+  /** @returns what was delivered: all, or the first part when the fan-out was large. */
+  async #deliver(pieces: readonly Piece[]): Promise<readonly Piece[]> {
+    const all = pieces.flatMap((p) => p.messages);
+    const everyone = await expand(all.map((a) => a.data.recipients.map((r) => r.address)), (addresses) => this.directory.lookup(addresses));
+    const fitting = fit(everyone);
+    this.#reach = fitting < all.length ? Math.max(1, fitting) : Math.min(LAST_REACH, Math.max(this.#reach, 2 * all.length));
+    const taken = first(pieces, fitting);
+    const [messages, expansions] = [all.slice(0, fitting), everyone.slice(0, fitting)];
+    const checkpoints = taken.map(({ work, to }): CheckpointMove => ({
+      consumer: DELIVERY, topic: work.slice.topic, partition: work.slice.partition, from: work.position, to,
     }));
-    const expansions = await expand(accepted.map((a) => a.data.recipients.map((r) => r.address)), (addresses) => this.directory.lookup(addresses));
+    const decided = new Set<string>();
     for (let attempt = 1; ; attempt++) {
-      const appends = await this.#appends(accepted, expansions);
+      const appends = await this.#appends(messages, expansions, decided);
       try {
         await this.engine.store.append(appends.map((a) => a.append), checkpoints);
         for (const { append, head } of appends)
           if (head) this.#heads.set(append.stream, { version: append.expected + append.events.length, head });
-        this.metrics.delivered(accepted.length);
-        return;
+        this.metrics.delivered(messages.length);
+        return taken;
       } catch (error) {
-        // Somebody expunged or appended meanwhile: read the heads of those mailboxes again.
+        // Somebody expunged or appended meanwhile: read the heads of those mailboxes again. A message's own stream exists when
+        // the message has been here before: another process has the partition (then the checkpoint says so), or it was logged twice.
         if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
-        for (const stream of error.streams) this.#heads.delete(stream);
+        for (const stream of error.streams) {
+          this.#heads.delete(stream);
+          decided.add(stream);
+        }
       }
     }
   }
 
-  async #appends(accepted: readonly Accepted[], expansions: readonly Expansion[]): Promise<readonly { append: Append; head?: MailboxHead }[]> {
+  /** @param decided streams of messages that are done: nothing is delivered for them again. Other streams in it mean nothing. */
+  async #appends(messages: readonly Accepted[], expansions: readonly Expansion[], decided: ReadonlySet<string>): Promise<readonly { append: Append; head?: MailboxHead }[]> {
     const places = await this.#places(expansions.flatMap((e) => e.local.map((l) => l.account.inbox)));
     const mailboxes = new Map<string, { expected: number; head: MailboxHead; events: Recorded[] }>();
     const others: { append: Append }[] = [];
-    accepted.forEach((message, i) => {
+    const seen = new Set(decided);
+    messages.forEach((message, i) => {
+      const stream = messageStream(message.data.messageId);
+      if (seen.has(stream)) return;
+      seen.add(stream);
       const expansion = expansions[i] as Expansion;
       const outcomes: DeliveryEvent[] = [];
       for (const local of expansion.local) {
-        const { account } = local;
+        const { account, recipient, deliveredTo, via } = local;
         const place = places.get(mailboxStream(account.inbox));
-        if (!place) {
-          outcomes.push(bounced(message, local.recipient, local.deliveredTo, local.via, 'mailbox-gone'));
+        const box = mailboxes.get(account.inbox) ?? (place && { expected: place.version, head: place.head, events: [] });
+        const event = box && entered(account.inbox, box.head, incoming(message, local, account.quota > 0 && box.head.bytes >= account.quota));
+        if (box === undefined || event === undefined) {
+          outcomes.push(bounced(message, recipient, deliveredTo, via, box === undefined ? 'mailbox-gone' : 'mailbox-used-up'));
           continue;
         }
-        const box = mailboxes.get(account.inbox) ?? { expected: place.version, head: place.head, events: [] };
         mailboxes.set(account.inbox, box);
-        const overQuota = account.quota > 0 && box.head.bytes >= account.quota;
-        const event = appendMessage(account.inbox, box.head, incoming(message, local, overQuota));
         box.head = event.data.head;
         box.events.push(...this.#record(message, [event]));
       }
-      for (const { recipient, address, via } of expansion.remote) outcomes.push(routed(message, recipient, address, via));
+      const asked = new Map(message.data.recipients.map((r) => [r.address, r]));
+      for (const { recipient, address, via } of expansion.remote) outcomes.push(routed(message, recipient, address, via, asked.get(recipient)));
       for (const { recipient, address, via, reason } of expansion.failures) outcomes.push(bounced(message, recipient, address, via, reason));
-      if (outcomes.length > 0)
-        others.push({ append: { stream: messageStream(message.data.messageId), expected: 0, events: this.#record(message, outcomes) } });
+      if (outcomes.length > 0) others.push({ append: { stream, expected: 0, events: this.#record(message, outcomes) } });
     });
     const boxes = [...mailboxes].map(([id, { expected, head, events }]) => ({ append: { stream: mailboxStream(id), expected, events }, head }));
     return [...boxes, ...others];
@@ -153,40 +179,3 @@ export class LocalDelivery {
     return known;
   }
 }
-
-const isAccepted = (event: Recorded): event is Accepted => event.type === 'MessageAccepted';
-
-type Local = Expansion['local'][number];
-
-function incoming({ data, at }: Accepted, { recipient, deliveredTo, via }: Local, overQuota: boolean): Incoming {
-  const prefix = `Return-Path: <${data.sender}>\r\nDelivered-To: ${deliveredTo}\r\n${data.trace}`;
-  return {
-    messageId: data.messageId, sha256: data.sha256, bodySize: data.size, ...(data.at !== undefined && { at: data.at }),
-    prefix, size: utf8Length(prefix) + data.size, receivedAt: at, recipient, via, deliveredTo,
-    ...(data.smtputf8 && { smtputf8: true as const }), ...(overQuota && { overQuota: true as const }),
-  };
-}
-
-const utf8Length = (text: string): number => Buffer.byteLength(text, 'utf8');
-
-function routed({ data }: Accepted, recipient: string, address: string, via: readonly string[]): DeliveryEvent {
-  const { notify, orcpt } = data.recipients.find((r) => r.address === recipient) ?? {};
-  return {
-    type: 'RecipientRouted',
-    data: { messageId: data.messageId, recipient, address, via, route: 'remote', ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) },
-  };
-}
-
-/** What a server would have said at RCPT, had it known then. */
-const REPLIES: Readonly<Record<string, string>> = {
-  unknown: '550 5.1.1 User unknown',
-  disabled: '550 5.2.1 Mailbox disabled',
-  loop: '554 5.4.6 Alias loop',
-  'too-many': '554 5.4.6 Alias expands to too many addresses',
-  'mailbox-gone': '550 5.1.1 User unknown',
-};
-
-const bounced = ({ data }: Accepted, recipient: string, address: string, via: readonly string[], rule: string): DeliveryEvent => ({
-  type: 'RecipientBounced',
-  data: { messageId: data.messageId, recipient, address, via, rule, reply: REPLIES[rule] ?? '554 5.0.0 Undeliverable' },
-});

@@ -56,7 +56,7 @@ export async function pruneSessions(pool: pg.Pool, now: number, retention: numbe
   for (;;) {
     const step = await transaction(pool, async (db) => {
       await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:story_1', 0))`);
-      const { rows } = await db.query<{ entries: readonly { e: Recorded }[] }>(
+      const { rows } = await db.query<{ entries: string }>(
         `DELETE FROM history.session WHERE (partition, position) IN (
            SELECT s.partition, s.position FROM history.session s
            JOIN history.checkpoint x ON x.consumer = 'view:story_1' AND x.topic = 'session' AND x.partition = s.partition AND s.position + s.count <= x.position
@@ -64,7 +64,7 @@ export async function pruneSessions(pool: pg.Pool, now: number, retention: numbe
          RETURNING entries`,
         [now - retention],
       );
-      const events = rows.flatMap((r) => r.entries.map(({ e }) => ({ subject: e.correlation, event_id: e.id })));
+      const events = rows.flatMap((r) => (JSON.parse(r.entries) as readonly { e: Recorded }[]).map(({ e }) => ({ subject: e.correlation, event_id: e.id })));
       if (events.length > 0)
         await db.query(
           `DELETE FROM view.story_1 s USING json_to_recordset($1) AS d(subject text, event_id uuid) WHERE s.subject = d.subject AND s.event_id = d.event_id`,

@@ -40,6 +40,11 @@ export interface Consumer {
   readonly topics: readonly Topic[];
   /** At most this many events per slice (it is a limit, not an amount waited for). */
   readonly batch: number;
+  /**
+   * At least so many ms between the starts of two slices of a partition, unless a slice was full: a consumer that nobody waits for
+   * does more per transaction. Default 0.
+   */
+  readonly pace?: number;
   /** Asked each time a partition is gained. The consumer keeps the position itself, in the same transaction as its results. */
   start(topic: Topic, partition: number): Promise<number>;
   /**

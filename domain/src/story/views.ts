@@ -48,6 +48,10 @@ type MessageRow = {
   bounced: number;
 };
 
+/** In UTF-16 units; the index takes 2,700 bytes, and one entry it cannot take would stop the view. A longer Message-ID is only in the story. */
+const LONGEST_INDEXED = 800;
+const indexed = (id: string | undefined): string | null => (id !== undefined && id.length <= LONGEST_INDEXED ? id : null);
+
 const unknownMessage = (message_id: string): MessageRow => ({
   message_id, header_message_id: null, session: null, sender: null, recipients: null, size: null, sha256: null,
   accepted_at: null, refused_at: null, refused_by: null, delivered: 0, remote: 0, bounced: 0,
@@ -85,7 +89,7 @@ function afterReception(row: MessageRow, fact: MailFact, at: number): MessageRow
     case 'MessageAccepted': {
       const { session, sender, recipients, size, sha256, headerMessageId } = fact.data;
       return {
-        ...row, session, sender, size, accepted_at: at, header_message_id: headerMessageId ?? null, sha256: `\\x${sha256}`,
+        ...row, session, sender, size, accepted_at: at, header_message_id: indexed(headerMessageId), sha256: `\\x${sha256}`,
         recipients: JSON.stringify(recipients.map((r) => r.address)),
       };
     }

@@ -92,10 +92,10 @@ export class AccountImport {
 
   async #prepare(rows: readonly RowPlan[], dryRun: boolean): Promise<readonly Prepared[]> {
     const gate = limiter(HASHED_AT_ONCE);
-    return Promise.all(rows.map((row) => {
+    return Promise.all(rows.map(async (row): Promise<Prepared> => {
       const { line } = row;
-      if (row.result === 'error') return { line, result: 'refused' as const, reason: row.error, detail: row.detail };
-      if (row.result === 'duplicate') return { line, address: row.address, result: 'duplicate' as const };
+      if (row.result === 'error') return { line, result: 'refused', reason: row.error, detail: row.detail };
+      if (row.result === 'duplicate') return { line, address: row.address, result: 'duplicate' };
       const { address } = row.account;
       return gate(async (): Promise<Prepared> => {
         try {

@@ -1,5 +1,6 @@
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { type Outcome, outcomesOf } from '@kiroku/domain/story/outcomes.js';
+import type { StoryEvent } from '@kiroku/domain/story/texts.js';
 import { inOrder } from '@kiroku/domain/story/words.js';
 import type pg from 'pg';
 import { base32 } from '../ids/ids.js';
@@ -67,12 +68,17 @@ const LONGEST_TRANSACTION = 24 * 60 * 60_000;
 /** Messages that one Message-ID may name, and events of one story. */
 const MOST_MESSAGES = 100;
 const MOST_EVENTS = 50_000;
+/** ms after which nothing of a session is on its way any more. */
+const RECENT = 60_000;
 /** What of a session belongs to the stories of its messages. */
 const BEFORE_MESSAGE = ['SessionOpened', 'TlsStarted', 'LoginSucceeded'];
 
 /** What became of mail, from the views `message_1` and `story_1`. They follow the log: what was just accepted may not be in them yet. */
 export class MessageQueries {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** Newest first. */
   async list({ after, limit, sender, recipient, state, since, until }: MessageFilter): Promise<Page<MessageInfo>> {
@@ -109,7 +115,7 @@ export class MessageQueries {
     for (let pause = 25; ; pause = Math.min(pause * 2, 250)) {
       const story = await this.#story(id);
       const left = end - performance.now();
-      if (story?.complete || left <= 0 || signal?.aborted) return story;
+      if ((story?.complete && this.#caughtUp(story)) || left <= 0 || signal?.aborted) return story;
       await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)));
     }
   }
@@ -129,6 +135,16 @@ export class MessageQueries {
     // Delivery decides after acceptance: without an acceptance or a refusal yet, the log's mail lane is still on its way.
     const ended = events.some((e) => e.type === 'MessageAccepted' || e.type === 'MessageRefused' || e.type === 'SessionClosed');
     return { messages, events, outcomes, complete: ended && outcomes.every((o) => o.ends.length > 0) };
+  }
+
+  /** Sessions travel on a lane of their own: what is known to have gone before an accepted message may still be on its way. */
+  #caughtUp({ events }: Story): boolean {
+    const has = (type: string): boolean => events.some((e) => e.type === type);
+    const last = events.at(-1);
+    if (last && this.now() - last.at > RECENT) return true; // its session may be past its retention
+    return (events as readonly unknown[] as readonly StoryEvent[]).every(
+      (e) => e.type !== 'MessageAccepted' || (has('SessionOpened') && (e.data.login === undefined || has('LoginSucceeded'))),
+    );
   }
 
   async #named(id: string): Promise<readonly MessageInfo[]> {

@@ -1,6 +1,6 @@
 import { type EventLog, type Topic, TOPICS } from '@kiroku/domain/kernel/event-log.js';
 import type pg from 'pg';
-import { AggregatorRegistry, type MetricObject } from 'prom-client';
+import { AggregatorRegistry } from 'prom-client';
 import { ALL_VIEWS } from '../read-model/views.js';
 import { viewConsumer } from '../read-model/view-runner.js';
 import { GONE_AFTER } from '../telemetry/heartbeat.js';
@@ -74,8 +74,8 @@ export class Operations {
 
   /** Prometheus text of all processes of all machines. */
   async metrics(): Promise<string> {
-    const processes = (await this.#processes()).map((p) => JSON.parse(p.metrics) as MetricObject[]);
-    const registry = AggregatorRegistry.aggregate(processes as unknown as object[]);
+    const processes = (await this.#processes()).map((p) => JSON.parse(p.metrics) as object[]);
+    const registry = AggregatorRegistry.aggregate(processes);
     return registry.metrics();
   }
 

@@ -62,7 +62,7 @@ export class MemoryEventLog implements EventLog {
             this.#waiting.add(resolve);
             stopping.signal.addEventListener('abort', () => resolve(), { once: true });
           }),
-          pause: () => new Promise<void>((resolve) => setTimeout(resolve, 5)),
+          pause: () => new Promise<void>((resolve) => setTimeout(resolve, 5)), // tests do not wait for real pauses
         }),
       ),
     );

@@ -12,9 +12,18 @@ const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 4, session: 2, decis
 /** Events per row: bounds what a reader must parse to begin in the middle of one. */
 const MOST_PER_ROW = 500;
 const MOST_PER_APPEND = 2_000;
+/** Characters per row and per append, unless one event alone has more: a thousand recipients make an event of 300 KB. */
+const ROW_SIZE = 1 << 20;
+const APPEND_SIZE = 16 << 20;
+/** Bytes that one read may take from the disk, as they lie there: compressed to a fifth or so. */
+const READ_SIZE = 2 << 20;
 
 type Fact = Exclude<Topic, 'decision'>;
-interface Waiting { readonly entries: readonly Entry[]; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+/** An entry as it will lie in its row. */
+interface Line { readonly partition: number; readonly json: string }
+/** A row to be: `entries` is a JSON list of `{ k: key, e: event }`. The database never looks inside. */
+interface FactRow { readonly partition: number; readonly count: number; readonly entries: string }
+interface Waiting { readonly lines: readonly Line[]; readonly size: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 /**
  * The event log in PostgreSQL. Group commit without timers: what arrives while one append is under way goes with the next.
@@ -41,7 +50,9 @@ export class PostgresEventLog implements EventLog {
       [...topics].map(
         (topic) =>
           new Promise<void>((resolve, reject) => {
-            this.#queues[topic].push({ entries: topics.size === 1 ? entries : entries.filter((e) => e.topic === topic), resolve, reject });
+            const lines = entries.flatMap((e): readonly Line[] =>
+              e.topic === topic ? [{ partition: partitionOf(e.key, PARTITIONS[topic]), json: JSON.stringify({ k: e.key, e: e.event }) }] : []);
+            this.#queues[topic].push({ lines, size: lines.reduce((n, l) => n + l.json.length, 0), resolve, reject });
             this.#pump(topic);
           }),
       ),
@@ -53,8 +64,8 @@ export class PostgresEventLog implements EventLog {
     this.#busy.add(topic);
     // After this turn of the event loop, so that everything the current input causes is in the batch.
     setImmediate(() => {
-      const batch = takeUpTo(this.#queues[topic], MOST_PER_APPEND);
-      this.#write(topic, batch.flatMap((w) => w.entries))
+      const batch = takeUpTo(this.#queues[topic], MOST_PER_APPEND, APPEND_SIZE);
+      this.#write(topic, batch.flatMap((w) => w.lines))
         .then(
           () => batch.forEach((w) => w.resolve()),
           (error: unknown) => batch.forEach((w) => w.reject(error)),
@@ -66,11 +77,14 @@ export class PostgresEventLog implements EventLog {
     });
   }
 
-  async #write(topic: Fact, entries: readonly Entry[]): Promise<void> {
-    const docs = documents(entries, PARTITIONS[topic]);
-    const append = (db: Pick<pg.Pool, 'query'>, doc: string) =>
-      db.query({ name: 'append-facts', text: 'SELECT history.append_facts($1, $2, $3)', values: [topic, doc, this.now()] });
-    if (docs.length === 1) await append(this.pool, docs[0] as string);
+  async #write(topic: Fact, lines: readonly Line[]): Promise<void> {
+    const docs = documents(lines, PARTITIONS[topic]);
+    const append = (db: Pick<pg.Pool, 'query'>, doc: readonly FactRow[]) =>
+      db.query({
+        name: 'append-facts', text: 'SELECT history.append_facts($1, $2, $3, $4, $5)',
+        values: [topic, this.now(), doc.map((r) => r.partition), doc.map((r) => r.count), doc.map((r) => r.entries)],
+      });
+    if (docs.length === 1) await append(this.pool, docs[0] as readonly FactRow[]);
     else
       await transaction(this.pool, async (db) => {
         for (const doc of docs) await append(db, doc);
@@ -92,27 +106,32 @@ export class PostgresEventLog implements EventLog {
   }
 
   async #rows(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
-    const { rows } = await this.pool.query<{ position: number; stream?: string; entries: readonly ({ k: string; e: Recorded } | Recorded)[] }>(
+    const { rows } = await this.pool.query<{ position: number; stream?: string; entries: string }>(
       topic === 'decision'
         ? {
             name: 'read-decisions',
-            text: `SELECT position, stream, events AS entries FROM history.decision
-                   WHERE position >= coalesce((SELECT max(position) FROM history.decision WHERE position <= $1), 0)
-                     AND position + count > $1 AND position < $2 ORDER BY position`,
-            values: [from, from + limit],
+            text: `SELECT position, stream, entries FROM (
+                     SELECT position, stream, events AS entries, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
+                     FROM history.decision
+                     WHERE position >= coalesce((SELECT max(position) FROM history.decision WHERE position <= $1), 0)
+                       AND position + count > $1 AND position < $2) r
+                   WHERE before < $3 ORDER BY position`,
+            values: [from, from + limit, READ_SIZE],
           }
         : {
             name: `read-${topic}`,
-            text: `SELECT position, entries FROM history.${topic}
-                   WHERE partition = $3 AND position + count > $1 AND position < $2
-                     AND position >= coalesce((SELECT max(position) FROM history.${topic} WHERE partition = $3 AND position <= $1), 0)
-                   ORDER BY position`,
-            values: [from, from + limit, partition],
+            text: `SELECT position, entries FROM (
+                     SELECT position, entries, sum(pg_column_size(entries)) OVER (ORDER BY position) - pg_column_size(entries) AS before
+                     FROM history.${topic}
+                     WHERE partition = $3 AND position + count > $1 AND position < $2
+                       AND position >= coalesce((SELECT max(position) FROM history.${topic} WHERE partition = $3 AND position <= $1), 0)) r
+                   WHERE before < $4 ORDER BY position`,
+            values: [from, from + limit, partition, READ_SIZE],
           },
     );
     const events: Positioned[] = [];
     for (const { position, stream, entries } of rows) {
-      entries.forEach((entry, i) => {
+      (JSON.parse(entries) as readonly ({ k: string; e: Recorded } | Recorded)[]).forEach((entry, i) => {
         const at = position + i;
         if (at < from || events.length >= limit) return;
         const [key, event] = stream === undefined ? [(entry as { k: string }).k, (entry as { e: Recorded }).e] : [stream, entry as Recorded];
@@ -142,7 +161,7 @@ export class PostgresEventLog implements EventLog {
         stopping: stopping.signal,
         mine: () => leases.has(topic, partition),
         wait: () => this.hints.wait(topic, stopping.signal),
-        pause: (failures) => this.hints.pause(Math.min(5_000, 100 * 2 ** failures), stopping.signal),
+        pause: (ms) => this.hints.pause(ms, stopping.signal),
       }).finally(() => leases.give(topic, partition)),
     );
     return {
@@ -155,24 +174,27 @@ export class PostgresEventLog implements EventLog {
   }
 }
 
-function takeUpTo(queue: Waiting[], events: number): readonly Waiting[] {
-  let taken = 0;
+function takeUpTo(queue: Waiting[], events: number, size: number): readonly Waiting[] {
   let n = 0;
-  while (n < queue.length && (n === 0 || taken + (queue[n]?.entries.length ?? 0) <= events)) taken += queue[n++]?.entries.length ?? 0;
+  for (const { lines, size: more } of queue) {
+    events -= lines.length;
+    size -= more;
+    if (n > 0 && (events < 0 || size < 0)) break;
+    n++;
+  }
   return queue.splice(0, n);
 }
 
-/** One JSON document per call of `append_facts`: usually one; more when a partition gets more than a row may hold. */
-function documents(entries: readonly Entry[], partitions: number): readonly string[] {
-  const rows = Array.from({ length: partitions }, () => [] as { k: string; e: Recorded }[]);
-  for (const { key, event } of entries) rows[partitionOf(key, partitions)]?.push({ k: key, e: event });
-  const docs: string[] = [];
-  for (let start = 0; ; start += MOST_PER_ROW) {
-    const doc = rows.flatMap((row, p) => {
-      const e = row.slice(start, start + MOST_PER_ROW);
-      return e.length === 0 ? [] : [{ p, n: e.length, e }];
-    });
-    if (doc.length === 0) return docs;
-    docs.push(JSON.stringify(doc));
+/** Rows per call of `append_facts`, at most one per partition: usually one call; more when a partition gets more than a row may hold. */
+function documents(lines: readonly Line[], partitions: number): readonly (readonly FactRow[])[] {
+  const rows = Array.from({ length: partitions }, () => [] as { jsons: string[]; size: number }[]);
+  for (const { partition, json } of lines) {
+    const last = rows[partition]?.at(-1);
+    if (last && last.jsons.length < MOST_PER_ROW && last.size + json.length <= ROW_SIZE) {
+      last.jsons.push(json);
+      last.size += json.length;
+    } else rows[partition]?.push({ jsons: [json], size: json.length });
   }
+  return Array.from({ length: Math.max(...rows.map((r) => r.length)) }, (_, n) =>
+    rows.flatMap((row, partition) => (row[n] ? [{ partition, count: row[n].jsons.length, entries: `[${row[n].jsons.join(',')}]` }] : [])));
 }

@@ -1,5 +1,8 @@
 import type { Consumer, EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 
+/** ms after trouble that goes on and on. */
+const LONGEST_PAUSE = 5_000;
+
 /** What the loop over one partition needs from its log. */
 export interface PartitionControl {
   readonly stopping: AbortSignal;
@@ -7,8 +10,8 @@ export interface PartitionControl {
   mine(): boolean;
   /** Resolves when something may have changed: new events, ownership, stop. A hint; may resolve for nothing. */
   wait(): Promise<void>;
-  /** A pause after trouble. @param failures in a row, at least 1. */
-  pause(failures: number): Promise<void>;
+  /** ms; ends early when told to stop. */
+  pause(ms: number): Promise<void>;
 }
 
 /**
@@ -30,6 +33,7 @@ export async function runPartition(
       await control.wait();
       continue;
     }
+    const began = performance.now();
     try {
       position ??= await consumer.start(topic, partition);
       const waiting = control.wait(); // asked before reading, so that an append in between is not slept through
@@ -42,11 +46,13 @@ export async function runPartition(
       await consumer.handle({ topic, partition, from: position, events, next: last.position + 1 });
       position = last.position + 1;
       failures = 0;
+      const left = (consumer.pace ?? 0) - (performance.now() - began);
+      if (left > 0 && events.length < consumer.batch) await control.pause(left);
     } catch (error) {
       if (control.stopping.aborted) return;
       consumer.trouble(error);
       position = undefined;
-      await control.pause(++failures);
+      await control.pause(Math.min(LONGEST_PAUSE, 100 * 2 ** failures++));
     }
   }
 }

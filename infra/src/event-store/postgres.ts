@@ -4,7 +4,7 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
-import { transaction } from '../read-model/database.js';
+import { surelyFailed, transaction } from '../read-model/database.js';
 import type { Projector } from '../read-model/projector.js';
 
 /** Events per row; a longer append to one stream takes several rows. */
@@ -35,15 +35,15 @@ export class PostgresEventStore implements EventStore {
   ) {}
 
   async read(stream: string, after = 0) {
-    const { rows } = await this.pool.query<{ version: number; events: readonly Recorded[] }>({
+    const { rows } = await this.pool.query<{ version: number; count: number; events: string }>({
       name: 'read-stream',
-      text: 'SELECT version, events FROM history.decision WHERE stream = $1 AND version + count > $2 + 1 ORDER BY version',
+      text: 'SELECT version, count, events FROM history.decision WHERE stream = $1 AND version + count > $2 + 1 ORDER BY version',
       values: [stream, after],
     });
     const last = rows.at(-1);
     if (!last) return { version: after === 0 ? 0 : await this.#version(stream), events: [] };
-    const events = rows.flatMap((row) => row.events.filter((_, i) => row.version + i > after));
-    return { version: last.version + last.events.length - 1, events: events.map((e) => upcast(e, this.upgrades)) };
+    const events = rows.flatMap((row) => (JSON.parse(row.events) as readonly Recorded[]).filter((_, i) => row.version + i > after));
+    return { version: last.version + last.count - 1, events: events.map((e) => upcast(e, this.upgrades)) };
   }
 
   async #version(stream: string): Promise<number> {
@@ -51,14 +51,15 @@ export class PostgresEventStore implements EventStore {
   }
 
   async readLast(streams: readonly string[]) {
-    const { rows } = await this.pool.query<{ stream: string; version: number; event: Recorded }>({
+    const { rows } = await this.pool.query<{ stream: string; version: number; events: string }>({
       name: 'read-last',
-      text: `SELECT s.stream, l.version, l.event FROM unnest($1::text[]) AS s(stream), LATERAL (
-               SELECT version + count - 1 AS version, events->(count - 1) AS event FROM history.decision d
+      text: `SELECT s.stream, l.version, l.events FROM unnest($1::text[]) AS s(stream), LATERAL (
+               SELECT version + count - 1 AS version, events FROM history.decision d
                WHERE d.stream = s.stream ORDER BY d.version DESC LIMIT 1) l`,
       values: [streams],
     });
-    return new Map(rows.map(({ stream, version, event }) => [stream, { version, event: upcast(event, this.upgrades) }] as const));
+    const lastOf = (events: string): Recorded => (JSON.parse(events) as readonly Recorded[]).at(-1) as Recorded;
+    return new Map(rows.map(({ stream, version, events }) => [stream, { version, event: upcast(lastOf(events), this.upgrades) }] as const));
   }
 
   append(appends: readonly Append[], checkpoints: readonly CheckpointMove[] = []): Promise<void> {
@@ -112,7 +113,8 @@ export class PostgresEventStore implements EventStore {
         const guilty = calls.filter((call) => concerns(error, call));
         if (guilty.length === 0) {
           // Not a conflict. One call's data may be at fault (or all fail alike): each on its own, so that none suffers for another.
-          if (calls.length > 1 && (error as { code?: unknown }).code !== undefined) return this.#oneByOne(calls);
+          // Not after a lost connection: what had been committed would come back as a conflict with itself.
+          if (calls.length > 1 && surelyFailed(error)) return this.#oneByOne(calls);
           for (const call of calls) call.reject(error);
           return;
         }
@@ -134,8 +136,8 @@ export class PostgresEventStore implements EventStore {
       if (appends.length > 0) {
         const { rows } = await db.query<{ conflicts: string[] | null }>({
           name: 'append-decisions',
-          text: 'SELECT history.append_decisions($1) AS conflicts',
-          values: [document(appends)],
+          text: 'SELECT history.append_decisions($1, $2, $3, $4, $5) AS conflicts',
+          values: rowsOf(appends),
         });
         const conflicts = rows[0]?.conflicts;
         if (conflicts) throw new VersionConflict(conflicts);
@@ -161,17 +163,19 @@ export class PostgresEventStore implements EventStore {
   }
 }
 
-function document(appends: readonly Append[]): string {
-  return JSON.stringify(
-    appends.flatMap(({ stream, expected, events }) => {
-      const rows = [];
-      for (let start = 0; start < events.length; start += MOST_PER_ROW) {
-        const e = events.slice(start, start + MOST_PER_ROW);
-        rows.push({ s: stream, v: expected + start, n: e.length, e, ...(start > 0 && { c: true }) });
-      }
-      return rows;
-    }),
-  );
+/** Columns for `append_decisions`: streams, expected versions, versions before each row, counts, JSON lists. */
+function rowsOf(appends: readonly Append[]): [string[], (number | null)[], number[], number[], string[]] {
+  const columns: ReturnType<typeof rowsOf> = [[], [], [], [], []];
+  for (const { stream, expected, events } of appends)
+    for (let start = 0; start < events.length; start += MOST_PER_ROW) {
+      const part = events.slice(start, start + MOST_PER_ROW);
+      columns[0].push(stream);
+      columns[1].push(start === 0 ? expected : null);
+      columns[2].push(expected + start);
+      columns[3].push(part.length);
+      columns[4].push(JSON.stringify(part));
+    }
+  return columns;
 }
 
 /** Is this failure about that call? */

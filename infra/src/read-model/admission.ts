@@ -1,13 +1,21 @@
 import type { Admission, AdmissionPolicy } from '@kiroku/domain/policy/admission-port.js';
-import { lockoutAggregate, lockoutStream } from '@kiroku/domain/policy/lockout.js';
+import { lockout, type LockoutCommand, type LockoutEvent, lockoutStream } from '@kiroku/domain/policy/lockout.js';
 import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
-import { type Engine, execute } from '@kiroku/domain/kernel/execute.js';
+import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import { ipMatcher } from '@kiroku/domain/mail/ip.js';
+import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { gather } from './gather.js';
 
 type Service = 'smtp' | 'pop3' | 'imap';
+/** Addresses whose connections are counted at a time: a flood from more of them pushes the quietest out. */
+const COUNTED = 20_000;
+/** Other processes count the same addresses. */
+const ATTEMPTS = 25;
+
 interface Ask { readonly protocol: Service; readonly ip: string }
+interface Counted { readonly command: LockoutCommand; readonly session: string }
 
 /** Lists of addresses, parsed once per change of the settings. */
 interface Parsed { readonly text: string; readonly settings: Settings; readonly allow: (ip: string) => boolean; readonly block: (ip: string) => boolean }
@@ -16,7 +24,8 @@ interface Parsed { readonly text: string; readonly settings: Settings; readonly 
 export class PostgresAdmission implements AdmissionPolicy {
   #parsed: Parsed = parse('{}');
   /** Connections per address since its window began; per process, see docs/decisions. */
-  readonly #connections = new Map<string, { since: number; count: number }>();
+  readonly #connections = new LRUCache<string, { since: number; count: number }>({ max: COUNTED });
+  readonly #count = gather<Counted, undefined>((all) => this.#decide(all));
   readonly #ask = gather<Ask, { parsed: Parsed; lockedUntil: number }>((asks) => this.#query(asks));
 
   constructor(
@@ -54,9 +63,12 @@ export class PostgresAdmission implements AdmissionPolicy {
   async failed(protocol: Service, ip: string, session: string): Promise<void> {
     const { settings, allow } = this.#parsed;
     if (settings.lockoutFailures === 0 || allow(ip)) return;
-    await execute(this.engine, lockoutAggregate, lockoutStream(protocol, ip), {
-      type: 'Fail', protocol, ip, now: this.engine.clock.now(), limit: settings.lockoutFailures, window: settings.lockoutWindow, lockTime: settings.lockoutTime,
-    }, { actor: `session:${session}`, correlation: session });
+    await this.#count({
+      command: {
+        type: 'Fail', protocol, ip, now: this.engine.clock.now(), limit: settings.lockoutFailures, window: settings.lockoutWindow, lockTime: settings.lockoutTime,
+      },
+      session,
+    });
   }
 
   async connected(protocol: Service, ip: string, session: string): Promise<void> {
@@ -67,12 +79,39 @@ export class PostgresAdmission implements AdmissionPolicy {
     const current = seen && now - seen.since < settings.connectionWindow ? seen : { since: now, count: 0 };
     current.count++;
     this.#connections.set(ip, current);
-    if (this.#connections.size > 10_000) for (const [old, { since }] of this.#connections) if (now - since >= settings.connectionWindow) this.#connections.delete(old);
     if (current.count < settings.connectionLimit) return;
     this.#connections.delete(ip);
-    await execute(this.engine, lockoutAggregate, lockoutStream(protocol, ip), {
-      type: 'Lock', protocol, ip, now, lockTime: settings.connectionLockTime, because: 'connections',
-    }, { actor: `session:${session}`, correlation: session });
+    await this.#count({ command: { type: 'Lock', protocol, ip, now, lockTime: settings.connectionLockTime, because: 'connections' }, session });
+  }
+
+  /** All that waits in one append. Decides from each stream's last event: an attacker makes streams long. */
+  async #decide(all: readonly Counted[]): Promise<readonly undefined[]> {
+    const streams = [...new Set(all.map(({ command }) => lockoutStream(command.protocol, command.ip)))];
+    for (let attempt = 1; ; attempt++) {
+      const last = await this.engine.store.readLast(streams);
+      const appends = streams.flatMap((stream) => {
+        const { version = 0, event } = last.get(stream) ?? {};
+        const mine = all.filter(({ command }) => lockoutStream(command.protocol, command.ip) === stream);
+        const events = this.#decisions(mine, event as unknown as LockoutEvent | undefined);
+        return events.length > 0 ? [{ stream, expected: version, events }] : [];
+      });
+      if (appends.length === 0) return all.map(() => undefined);
+      try {
+        await this.engine.store.append(appends);
+        return all.map(() => undefined);
+      } catch (error) {
+        if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #decisions(all: readonly Counted[], last: LockoutEvent | undefined) {
+    let state = last ? lockout.evolve(lockout.initial, last) : lockout.initial;
+    return all.flatMap(({ command, session }) => {
+      const facts = lockout.decide(command, state);
+      state = facts.reduce((before, fact) => lockout.evolve(before, fact), state);
+      return record(facts, this.engine, { actor: `session:${session}`, correlation: session }, {});
+    });
   }
 }
 

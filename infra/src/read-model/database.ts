@@ -8,7 +8,9 @@ const types: pg.CustomTypesConfig = {
 
 /** Options for any connection. Statements that take longer than `timeout` ms fail: a stuck database becomes a 4xx, not a hang. */
 export function connectionOptions(address: PostgresConnection, timeout = 20_000): pg.ClientConfig {
-  return { ...address, types, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
+  // Prepared statements are simple and run all the time: planning them anew costs more than it could win.
+  const options = '-c plan_cache_mode=force_generic_plan';
+  return { ...address, types, options, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
 }
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
@@ -22,6 +24,9 @@ export function openPool(address: PostgresConnection, max = 4, trouble: (error: 
 export async function transaction<T>(pool: pg.Pool, work: (db: pg.PoolClient) => Promise<T>, begin = 'BEGIN'): Promise<T> {
   const db = await pool.connect();
   let broken: Error | undefined;
+  // A connection that breaks between two statements has no query to tell; without a listener it would end the process.
+  const breaks = (error: Error): void => void (broken = error);
+  db.on('error', breaks);
   try {
     await db.query(begin);
     const result = await work(db);
@@ -34,6 +39,26 @@ export async function transaction<T>(pool: pg.Pool, work: (db: pg.PoolClient) =>
     else await db.query('ROLLBACK').catch(() => (broken = failure));
     throw error;
   } finally {
+    db.off('error', breaks);
     db.release(broken);
   }
+}
+
+/** A connection that holds session locks while `work` runs. Closed afterwards: the locks go with it, whatever happened. */
+export async function guarded<T>(pool: pg.Pool, work: (guard: pg.PoolClient) => Promise<T>): Promise<T> {
+  const guard = await pool.connect();
+  const breaks = (): void => undefined; // told by the next query
+  guard.on('error', breaks);
+  try {
+    return await work(guard);
+  } finally {
+    guard.off('error', breaks);
+    guard.release(true);
+  }
+}
+
+/** Did the server say no, so that nothing was written? After a lost connection or a server that shuts down nobody knows. */
+export function surelyFailed(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|58|XX)/.test(code);
 }

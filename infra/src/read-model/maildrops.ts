@@ -23,6 +23,7 @@ interface EntryRow {
  */
 export class PostgresMaildrops implements Maildrops {
   #locks: Promise<pg.Client> | undefined;
+  /** Counts the connections: a lock belongs to the one it was taken on. */
   #generation = 0;
   /** Advisory locks nest within a connection, so what this process holds is known here. */
   readonly #held = new Set<string>();
@@ -37,19 +38,25 @@ export class PostgresMaildrops implements Maildrops {
 
   async open(account: AccountFacts): Promise<Maildrop | 'in-use'> {
     const id = account.inbox;
-    if (this.#held.has(id)) return 'in-use';
-    this.#held.add(id);
+    const generation = await this.#lock(id);
+    if (generation === undefined) return 'in-use';
     try {
-      const [row] = await this.#onLockConnection<{ got: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 110)) AS got', [id]);
-      if (row?.got !== true) {
-        this.#held.delete(id);
-        return 'in-use';
-      }
-      return await this.#opened(id, this.#generation);
+      return await this.#opened(id, generation);
     } catch (error) {
-      await this.#release(id, this.#generation);
+      await this.#release(id, generation);
       throw error;
     }
+  }
+
+  /** @returns the connection's generation, undefined when another session has the lock. */
+  #lock(id: string): Promise<number | undefined> {
+    return this.#onLockConnection(async (client, generation) => {
+      if (this.#held.has(id)) return undefined;
+      const { rows } = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 110)) AS got', [id]);
+      if (rows[0]?.got !== true) return undefined;
+      this.#held.add(id);
+      return generation;
+    });
   }
 
   async #opened(id: string, generation: number): Promise<Maildrop> {
@@ -108,30 +115,39 @@ export class PostgresMaildrops implements Maildrops {
 
   async #release(id: string, generation: number): Promise<void> {
     if (generation !== this.#generation) return; // went with its connection
-    await this.#onLockConnection('SELECT pg_advisory_unlock(hashtextextended($1, 110))', [id]).catch(this.trouble);
-    if (generation === this.#generation) this.#held.delete(id);
+    await this.#onLockConnection(async (client, now) => {
+      if (now !== generation) return;
+      await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 110))', [id]);
+      this.#held.delete(id);
+    }).catch(this.trouble);
   }
 
-  /** One statement after another on the connection that holds the locks. */
-  #onLockConnection<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<readonly R[]> {
-    const result = this.#last.then(async () => (await (await this.#connection()).query<R>(text, values)).rows);
+  /** One statement after another on the connection that holds the locks. One that fails, or does not answer, is given up with all its locks. */
+  #onLockConnection<T>(work: (client: pg.Client, generation: number) => Promise<T>): Promise<T> {
+    const result = this.#last.then(async () => {
+      const client = await (this.#locks ??= this.#connect());
+      const generation = this.#generation;
+      return work(client, generation).catch((error: unknown) => {
+        if (generation === this.#generation) this.#lose();
+        void client.end().catch(() => undefined);
+        throw error;
+      });
+    });
     this.#last = result.catch(() => undefined);
     return result;
   }
 
-  #connection(): Promise<pg.Client> {
-    return (this.#locks ??= this.#connect());
+  #lose(): void {
+    this.#locks = undefined;
+    this.#generation++;
+    this.#held.clear();
   }
 
   async #connect(): Promise<pg.Client> {
     const client = new pg.Client({ ...connectionOptions(this.address), keepAlive: true });
-    let lost = false;
+    const generation = this.#generation;
     const lose = (): void => {
-      if (lost) return;
-      lost = true;
-      this.#locks = undefined;
-      this.#generation++;
-      this.#held.clear();
+      if (generation === this.#generation) this.#lose();
     };
     client.on('error', (error) => { this.trouble(error); lose(); });
     client.on('end', lose);

@@ -1,6 +1,7 @@
 import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
 import type { Cell, Projection, Row } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
+import { storable } from './storable.js';
 
 /** Where a statement can run: a pool, or a connection inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -40,10 +41,13 @@ export class Projector {
     const others = all.filter((c) => !key.includes(c));
     // bytea comes back as the hex text that the fold made of it.
     const selected = all.map((c) => (columns[c] === 'bytea' ? `t.${quote(c)}::text` : `t.${quote(c)}`)).join(', ');
-    this.#load = `SELECT ${selected} FROM ${this.#table} t JOIN json_to_recordset($1) AS d(${typed(key)}) ON ${on}`;
+    // LIMIT 1 changes nothing for a primary key, but makes the planner look up each row by it; a join may become a scan of the table.
+    const found = (what: string): string =>
+      `SELECT ${what} FROM json_to_recordset($1) AS d(${typed(key)}) CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
+    this.#load = found(selected);
     this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM json_to_recordset($1) AS d(${typed(all)})
       ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
-    this.#remove = `DELETE FROM ${this.#table} t USING json_to_recordset($1) AS d(${typed(key)}) WHERE ${on}`;
+    this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
   }
 
   /** Applies events in order. The caller owns the transaction and the checkpoint. */
@@ -83,7 +87,7 @@ export class Projector {
   async #loadRows(db: Queryable, touched: ReadonlyMap<string, Touched>): Promise<void> {
     const unseen = [...touched.values()].filter((t) => t.unseen).map((t) => t.key);
     if (unseen.length === 0) return;
-    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [JSON.stringify(unseen)] });
+    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [json(unseen)] });
     for (const row of rows) {
       const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
       if (place) place.row = row;
@@ -93,8 +97,8 @@ export class Projector {
   async #save(db: Queryable, changed: readonly Touched[]): Promise<void> {
     const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
-    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values: [JSON.stringify(rows)] });
-    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [JSON.stringify(gone)] });
+    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values: [json(rows)] });
+    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [json(gone)] });
   }
 
   async #removeAll(db: Queryable, part: Row): Promise<void> {
@@ -106,6 +110,8 @@ export class Projector {
     return `${what}-${this.schema}-${this.projection.name}`;
   }
 }
+
+const json = (rows: readonly Row[]): string => storable(JSON.stringify(rows));
 
 /** Identifiers come from our own code; quoting keeps words like "offset" usable. */
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

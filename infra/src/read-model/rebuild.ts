@@ -1,7 +1,7 @@
-import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { EventLog, Positioned, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
-import { transaction } from './database.js';
+import { guarded, transaction } from './database.js';
 import { Projector } from './projector.js';
 import { viewConsumer } from './view-runner.js';
 
@@ -40,6 +40,8 @@ export class Rebuild {
   readonly #places: readonly Place[];
   readonly #fresh: Projector;
   #done = 0;
+  /** Rejects when the connection with the lock was lost: another rebuild may be writing the same table by then. */
+  #held: () => Promise<void> = () => Promise.resolve();
 
   constructor(
     private readonly log: EventLog,
@@ -69,31 +71,38 @@ export class Rebuild {
     const started = performance.now();
     return this.#alone(async () => {
       await this.#makeTable();
-      let reached: Positions = new Map();
-      for (let rounds = 0; rounds < 20; rounds++) {
-        const heads = await this.#heads();
-        const missing = sum(heads) - sum(reached);
-        await this.#readUpTo(reached, heads);
-        reached = heads;
-        if (missing <= BATCH) break;
-      }
-      await this.#takePlace(reached);
+      const nearly = await this.#catchUp(new Map());
+      // Takes its time; mail flows on meanwhile, so what came is read before the writers are made to wait.
+      await this.pool.query({ text: `ALTER TABLE rebuild.${this.#table} SET LOGGED`, ...PATIENT });
+      await this.pool.query({ text: `ANALYZE rebuild.${this.#table}`, ...PATIENT });
+      await this.#takePlace(await this.#catchUp(nearly));
       return { view: this.projection.name, events: this.#done, seconds: (performance.now() - started) / 1000, rows: await this.#count('view') };
     });
   }
 
-  /** One rebuild of a view at a time, also across processes; what an interrupted one left is dropped. */
+  /** Reads until next to nothing is left. @returns where it stands. */
+  async #catchUp(from: Positions): Promise<Positions> {
+    let reached = from;
+    for (let rounds = 0; rounds < 20; rounds++) {
+      const heads = await this.#heads();
+      const missing = sum(heads) - sum(reached);
+      await this.#readUpTo(reached, heads);
+      reached = heads;
+      if (missing <= BATCH) break;
+    }
+    return reached;
+  }
+
+  /** One rebuild of a view at a time, also across processes; what an interrupted one left is dropped. Retention waits meanwhile. */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const guard = await this.pool.connect();
-    try {
+    return guarded(this.pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 1)) AS got', [this.projection.name]);
       if (rows[0]?.got !== true) throw new Error(`${this.projection.name} is being rebuilt by another process`);
+      await guard.query('SELECT pg_advisory_lock_shared(hashtextextended($1, 2))', [this.projection.name]);
+      this.#held = async () => void (await guard.query('SELECT'));
       await this.pool.query(`DROP TABLE IF EXISTS rebuild.${this.#table}; DROP TABLE IF EXISTS rebuild.${this.#liveCopy}`);
-      return await work();
-    } finally {
-      await guard.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
-      guard.release();
-    }
+      return work();
+    });
   }
 
   get #table(): string {
@@ -140,20 +149,27 @@ export class Rebuild {
 
   async #readUpTo(from: Positions, to: Positions, db?: pg.PoolClient): Promise<void> {
     for (const place of this.#places) {
-      let position = from.get(at(place)) ?? 0;
       const end = to.get(at(place)) ?? 0;
-      while (position < end) {
-        const events = await this.log.read(place.topic, place.partition, position, Math.min(BATCH, end - position));
-        const mine = events.filter((e) => e.position < end);
-        const last = mine.at(-1);
+      let next = this.#read(place, from.get(at(place)) ?? 0, end);
+      for (;;) {
+        const events = await next;
+        const last = events.at(-1);
         if (!last) break;
-        if (db) await this.#fresh.apply(db, mine);
-        else await transaction(this.pool, (own) => this.#fresh.apply(own, mine));
-        this.#done += mine.length;
-        position = last.position + 1;
+        next = this.#read(place, last.position + 1, end); // while these are written
+        next.catch(() => undefined); // seen at the next turn, unless writing fails first
+        await this.#held();
+        if (db) await this.#fresh.apply(db, events);
+        else await transaction(this.pool, (own) => this.#fresh.apply(own, events));
+        this.#done += events.length;
         this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
       }
     }
+  }
+
+  async #read({ topic, partition }: Place, from: number, end: number): Promise<readonly Positioned[]> {
+    if (from >= end) return [];
+    const events = await this.log.read(topic, partition, from, Math.min(BATCH, end - from));
+    return events.filter((e) => e.position < end); // retention may have made it read on from beyond
   }
 
   /** Both ways, by whole rows. */
@@ -169,13 +185,13 @@ export class Rebuild {
   }
 
   async #takePlace(reached: Positions): Promise<void> {
-    await this.pool.query({ text: `ALTER TABLE rebuild.${this.#table} SET LOGGED`, ...PATIENT });
     await transaction(this.pool, async (db) => {
       // Writers of the view wait here: appends of decisions for inline views, the view's own runner for others.
       if (this.projection.inline) await db.query(`SELECT 1 FROM history.head WHERE topic = 'decision' FOR UPDATE`);
       else await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [viewConsumer(this.projection)]);
       const heads = await this.#heads(db);
       await this.#readUpTo(reached, heads, db);
+      await this.#held();
       await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} SET SCHEMA view`);
       if (this.projection.inline) return;
       for (const place of this.#places)

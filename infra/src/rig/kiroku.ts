@@ -88,12 +88,13 @@ export class Kiroku {
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#keepLog);
     child.on('error', (error) => this.#keepLog(`cannot run ${program()}: ${error.message}\n`));
-    await until('the server answers on every port', this.options.patience ?? 60_000, async () => {
-      if (child.exitCode !== null || child.signalCode !== null) {
-        throw new Error(`./kiroku up ended with ${child.exitCode ?? child.signalCode}`);
-      }
-      return this.answers();
+    const ended = new Promise<never>((_, reject) => {
+      child.once('exit', (code, signal) => reject(new Error(`./kiroku up ended with ${code ?? signal}`)));
     });
+    ended.catch(() => undefined); // it may end any time later
+    const serves = until('the server answers on every port', this.options.patience ?? 60_000, () => this.answers());
+    serves.catch(() => undefined);
+    await Promise.race([serves, ended]);
     this.#remember();
   }
 
@@ -150,9 +151,9 @@ export class Kiroku {
     await this.must('domain', 'add', domain);
   }
 
-  /** @param reversible keep the password so that CRAM-MD5 and APOP can use it. */
-  async addAccount(address: string, password: string, reversible = false): Promise<void> {
-    await this.must('account', 'add', address, '--password', password, ...(reversible ? ['--reversible'] : []));
+  /** @param digest whether CRAM-MD5 and APOP are to work, for which the server has to keep the password itself. */
+  async addAccount(address: string, password: string, digest = false): Promise<void> {
+    await this.must('account', 'add', address, '--password', password, ...(digest ? ['--digest', 'on'] : []));
   }
 
   /** The last lines of its log. */

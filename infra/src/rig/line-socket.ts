@@ -25,9 +25,8 @@ export class LineSocket {
 
   static async connect(target: Target, patience = 10_000): Promise<LineSocket> {
     const host = target.host ?? '127.0.0.1';
-    const socket = target.tls
-      ? connectTls({ port: target.port, host, rejectUnauthorized: false })
-      : connectTcp({ port: target.port, host, ...(target.from && { localAddress: target.from }) });
+    const where = { port: target.port, host, ...(target.from && { localAddress: target.from }) };
+    const socket = target.tls ? connectTls({ ...where, rejectUnauthorized: false }) : connectTcp(where);
     await opened(socket, target.tls ? 'secureConnect' : 'connect', patience);
     return new LineSocket(socket);
   }

@@ -26,7 +26,12 @@ export class Heartbeat {
   }
 
   start(): void {
-    const beat = (): void => void (this.#last = this.#beat().catch(() => undefined)); // no database, no sign: that is the sign
+    let beating = false;
+    const beat = (): void => {
+      if (beating) return; // one at a time: a slow database is not asked for more connections
+      beating = true;
+      this.#last = this.#beat().catch(() => undefined).finally(() => (beating = false)); // no database, no sign: that is the sign
+    };
     beat();
     this.#timer = setInterval(beat, BEAT);
     this.#timer.unref();

@@ -32,7 +32,7 @@ export class LoggedSessions implements SessionLog {
       this.#dropped += lost;
       this.dropped(lost);
     }
-    this.#running ??= this.#drain().finally(() => (this.#running = undefined));
+    this.#running ??= this.#drain();
   }
 
   /** Resolves when what was noted so far is in the log, or could not be brought there within one more try. */
@@ -51,5 +51,6 @@ export class LoggedSessions implements SessionLog {
         await new Promise((resolve) => setTimeout(resolve, PAUSE).unref());
       }
     }
+    this.#running = undefined; // in the same turn as the last look: what is noted from now on starts a new run
   }
 }

@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { run, type CommandResult } from '@kiroku/infra/rig/kiroku.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
 import { addressOf, crlf, installed, letter, PASSWORD, useFolder, useServer } from './harness.js';
@@ -203,7 +203,23 @@ describe('the real mail clients of this test', () => {
   });
 });
 
+describe('a login without TLS', () => {
+  if (installed('swaks')) {
+    server.it('is not even offered until the administrator allows it', async () => {
+      const to = ['--server', '127.0.0.1', '--port', `${sendPort('no TLS', 'PLAIN')}`, '--from', ALICE, '--to', BOB];
+      const { code, stdout } = await run('swaks', [...to, '--auth', 'PLAIN', '--auth-user', ALICE, '--auth-password', PASSWORD]);
+      expect(code).not.toBe(0);
+      expect(stdout).not.toMatch(/ -> +AUTH/);
+    });
+  }
+});
+
+/** What comes after this also logs in without TLS. */
+const allowPlainLogin = (): Promise<string> => server.kiroku.must('settings', 'set', 'plainAuthWithoutTls=on');
+
 describe('a message sent by a real client', () => {
+  beforeAll(allowPlainLogin);
+
   for (const { client, tls, auth, send } of sendings.filter(({ client }) => !missing.includes(client))) {
     server.it(`arrives unchanged from ${client} over ${tls}${auth ? ` with AUTH ${auth}` : ''}`, async () => {
       const token = tokenOf('sent', client, tls, auth);
@@ -226,6 +242,8 @@ describe('a message sent by a real client', () => {
 });
 
 describe('a message in a mailbox', () => {
+  beforeAll(allowPlainLogin);
+
   for (const { client, tls, how, fetch } of fetchings.filter(({ client }) => !missing.includes(client))) {
     server.it(`is fetched unchanged by ${client} over ${tls} with ${how}`, async () => {
       const token = tokenOf('fetched', client, tls, how);

@@ -50,7 +50,7 @@ export class ServerUnderTest {
   }
 
   login(user: string): Promise<Pop3Client> {
-    return Pop3Client.login({ port: this.kiroku.ports.pop3 }, addressOf(user), PASSWORD);
+    return Pop3Client.login({ port: this.kiroku.ports.pop3s, tls: true }, addressOf(user), PASSWORD);
   }
 
   /** All messages of a mailbox, in order. */

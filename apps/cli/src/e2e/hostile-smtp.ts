@@ -70,7 +70,7 @@ const lengths: HostileCase[] = [
   { name: 'a local part of 500 octets', talk: [line(`MAIL FROM:<${'a'.repeat(500)}@outside.test>`, REFUSED)] },
   { name: 'a domain of 400 octets', talk: [line(`MAIL FROM:<a@${'b.'.repeat(200)}test>`, REFUSED)] },
   { name: 'an EHLO name of 2,000 octets', talk: [line(`EHLO ${'h'.repeat(2_000)}`, /^50[01]|^250/)], greeted: false },
-  { name: 'AUTH with 12 KB of base64', talk: [line(`AUTH PLAIN ${'QUFB'.repeat(3_000)}`, /^50[0-5]|^53[045]/)] },
+  { name: 'AUTH with 12 KB of base64', talk: [line(`AUTH PLAIN ${'QUFB'.repeat(3_000)}`, REFUSED)] },
   { name: '2,000 recipients', talk: [MAIL, { send: `RCPT TO:<${BOB}>\r\n`.repeat(2_000), replies: Array<RegExp>(2_000).fill(ANY), orClosed: true }] },
   { name: 'a line of 1 MB in a message', talk: [MAIL, RCPT, DATA, orClosed({ send: `Subject: long\r\n\r\n${'z'.repeat(1_000_000)}\r\n.\r\n`, replies: [ANY] })] },
   { name: '100,000 header fields', talk: [MAIL, RCPT, DATA, orClosed({ send: `${'X-Junk: 1\r\n'.repeat(100_000)}\r\nbody\r\n.\r\n`, replies: [ANY] })] },
@@ -125,5 +125,4 @@ export const FALSE_ENDS: readonly (readonly [name: string, bytes: string])[] = [
   ['CR LF . CR', '\r\n.\r'],
   ['LF CR . CR LF', '\n\r.\r\n'],
   ['CR LF zero . CR LF', '\r\n\0.\r\n'],
-  ['CR CR LF . CR LF', '\r\r\n.\r\n'],
 ];

@@ -1,4 +1,4 @@
-import { describe, expect } from '@jest/globals';
+import { beforeAll, describe, expect } from '@jest/globals';
 import { LineSocket } from '@kiroku/infra/rig/line-socket.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
 import { until } from '@kiroku/infra/rig/until.js';
@@ -163,6 +163,8 @@ describe('plain text sent ahead of TLS', () => {
 });
 
 describe('hostile POP3', () => {
+  beforeAll(() => server.kiroku.must('settings', 'set', 'plainAuthWithoutTls=on')); // the cases are typed in plain text
+
   server.it('finds one message in the mailbox before it begins', async () => {
     await server.empty('bob');
     await canSend('the only one');

@@ -11,7 +11,7 @@ import { migrate } from '@kiroku/migrations/migrate.js';
 import type { Subscription } from '@kiroku/domain/kernel/event-log.js';
 import { runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
-import { listen, openApi } from './server.js';
+import { listen, openApi } from '../server.js';
 
 /** The API on a throw-away database and a free port, with the views that follow. */
 export interface TestApi {
