@@ -164,11 +164,12 @@ async function testAll(args) {
   return failed.length ? 1 : 0;
 }
 
-const launch = (main, args) => run(NODE, ['--enable-source-maps', main, ...args]);
+const launch = (main, args, ...options) => run(NODE, ['--enable-source-maps', ...options, main, ...args]);
 
 const TASKS = {
   build: () => 0,
-  start: (args) => launch('dist/apps/cli/main.js', ['up', ...args]),
+  // As in ./kiroku: the supervisor lives long and does little.
+  start: (args) => launch('dist/apps/cli/main.js', ['up', ...args], '--max-semi-space-size=1'),
   bench: (args) => launch('dist/bench/main.js', args),
   lint: (args) => check(['lint'], args),
   typecheck: (args) => check(['typecheck'], args),

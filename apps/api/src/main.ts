@@ -1,22 +1,18 @@
 import type { Server } from 'node:http';
 import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
-import { readConfig } from '@kiroku/infra/config/config.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
 import { listen, openApi } from './server.js';
 
-/** What a whole server consists of: without one of them it is not healthy. */
-const ROLES = ['smtp', 'delivery', 'pop3', 'worker', 'api'];
 /** ms that requests may go on when the process is asked to end. */
 const PATIENCE = 20_000;
 
-runRole('api', async ({ postgres }) => {
-  const config = readConfig(process.env);
-  const platform = openPlatform('api', postgres, 10);
+runRole('api', async ({ config, postgres, roles }) => {
+  const platform = openPlatform('api', postgres, 6);
   const { pool, log, engine, metrics, logger } = platform;
   const administrator = await new Administrators(pool, engine).ensureFirst(config.data);
-  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles: ROLES });
+  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles });
   if (config.httpPort !== undefined) {
     const { address, port } = await listen(app, config.bind, config.httpPort);
     logger.info({ address, port, administrator }, 'api serves');

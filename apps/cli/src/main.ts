@@ -1,15 +1,15 @@
-import { registerDoctor } from './doctor.js';
-import { makeProgram, runProgram } from './program.js';
-import { registerReplay } from './replay.js';
-import { ownTerminal } from './terminal.js';
-import { registerUp } from './up.js';
+import { Command } from 'commander';
 
-const terminal = ownTerminal();
-// A reader that has seen enough (`kiroku … | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-const program = makeProgram(terminal);
-registerUp(program);
-registerReplay(program);
-registerDoctor(program);
-const code = await runProgram(program, process.argv.slice(2), terminal);
-if (code !== 0) process.exitCode = code; // a command may have set its own
+// The server's own process loads nothing that only other commands need: it lives for months.
+if (process.argv[2] === 'up' || process.argv[2] === 'migrate') {
+  const { registerUp } = await import('./up.js');
+  const program = new Command('kiroku').exitOverride();
+  registerUp(program);
+  await program.parseAsync().catch((error: { exitCode?: number }) => {
+    if (error.exitCode === undefined) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : 2; // commander has said why
+  });
+} else {
+  const { main } = await import('./whole.js');
+  await main();
+}

@@ -47,6 +47,7 @@ async function up(list: string): Promise<number> {
     data: config.data,
     ...(config.postgres && { postgres: config.postgres }),
     roles: wanted.map((name) => roleOf(name as RoleName, config)),
+    config,
     ports: portsOf(config),
     prepare: migrated,
     log: (level, message, details) => logger[level](details ?? {}, message),
@@ -67,11 +68,13 @@ function complain(message: string): number {
   return 2;
 }
 
+/** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
+const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 4, worker: 4 };
 const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
 
 function roleOf(role: RoleName, config: Config): Role {
   const count = COUNTS[role];
-  return { role, count: count ? config[count] : 1, script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
+  return { role, count: count ? config[count] : 1, nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
 }
 
 function portsOf(config: Config): Record<string, number> {

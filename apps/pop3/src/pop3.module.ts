@@ -56,7 +56,7 @@ export class Pop3Module implements OnApplicationBootstrap, BeforeApplicationShut
 }
 
 async function open(config: Config, postgres: PostgresConnection): Promise<Parts> {
-  const platform = openPlatform('pop3', postgres);
+  const platform = openPlatform('pop3', postgres, 4);
   const { pool, address, engine, sessions, trouble, metrics } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);

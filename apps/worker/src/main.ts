@@ -1,5 +1,4 @@
 import { setPriority } from 'node:os';
-import { readConfig } from '@kiroku/infra/config/config.js';
 import { startModule } from '@kiroku/infra/platform/nest.js';
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
 import { WorkerModule } from './worker.module.js';
@@ -7,4 +6,4 @@ import { WorkerModule } from './worker.module.js';
 // Views may lag; clients may not wait.
 try { setPriority(10); } catch { /* not permitted here: all share alike */ }
 
-runRole('worker', ({ postgres }) => startModule(WorkerModule.of(readConfig(process.env), postgres)));
+runRole('worker', ({ config, postgres }) => startModule(WorkerModule.of(config, postgres)));

@@ -1,60 +1,93 @@
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
-import { transaction } from '@kiroku/infra/read-model/database.js';
+import { guarded, transaction } from '@kiroku/infra/read-model/database.js';
+import { checkpointOf } from '@kiroku/infra/read-model/view-runner.js';
 import type pg from 'pg';
 
 const BODIES_AT_ONCE = 5_000;
 const ROWS_AT_ONCE = 200;
 
+/** ms that the message view may take to see what delivery has decided by now, and between two looks. */
+const PATIENCE = 60_000;
+const LOOK = 500;
+/** Whole-table statements may take their time (ms); the driver reads this, its types do not know it. */
+const PATIENT = { query_timeout: 3_600_000 } as object;
+
+export interface Sweep {
+  /** Epoch ms. */
+  readonly now: number;
+  /** ms. */
+  readonly grace: number;
+  /** ms to wait for the message view. */
+  readonly patience?: number;
+  /** Ends it early, at a point where nothing is left half-done. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Wins back the space of bodies that nothing refers to any more: no mailbox, no recipient still waiting in the queue. A body is
  * left alone for `grace` ms after it was stored (or stored again), which must be longer than mail may take from acceptance to its
- * mailbox; while delivery or the message view lags behind by more than that, nothing is removed at all.
+ * mailbox; while delivery or the message view lags behind by more than half of that, nothing is removed at all.
  * @returns bodies removed, and bytes won back on disk.
  */
-export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, now: number, grace: number): Promise<{ bodies: number; bytes: number }> {
+export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, grace, patience = PATIENCE, signal }: Sweep): Promise<{ bodies: number; bytes: number }> {
   const before = now - grace;
   let bodies = 0;
-  if (await caughtUp(pool, before)) {
-    for (;;) {
-      const { rows } = await pool.query<{ sha256: string }>(
-        `SELECT encode(o.sha256, 'hex') AS sha256 FROM object_body o
-         WHERE o.stored_at < $1
-           AND NOT EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = o.sha256)
-           AND NOT EXISTS (SELECT FROM view.message_1 w WHERE w.sha256 = o.sha256 AND (w.remote > 0 OR w.accepted_at >= $1))
-         LIMIT ${BODIES_AT_ONCE}`,
-        [before],
-      );
-      if (rows.length === 0) break;
-      await objects.delete(rows.map((r) => r.sha256), before);
-      bodies += rows.length;
-    }
-  }
-  return { bodies, bytes: await objects.compact() };
+  // Half, because a body is stored some time before its message is accepted.
+  if (await caughtUp(pool, now - grace / 2, patience, signal))
+    await guarded(pool, async (db) => {
+      // One look at the mailboxes for all. What is stored again meanwhile is spared by `delete`.
+      await db.query(`CREATE TEMP TABLE doomed (sha256 bytea NOT NULL)`);
+      await db.query({
+        text: `INSERT INTO doomed SELECT o.sha256 FROM object_body o
+               WHERE o.stored_at < $1
+                 AND NOT EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = o.sha256)
+                 AND NOT EXISTS (SELECT FROM view.message_1 w WHERE w.sha256 = o.sha256 AND (w.remote > 0 OR w.accepted_at >= $1))`,
+        values: [before],
+        ...PATIENT,
+      });
+      for (;;) {
+        const { rows } = await db.query<{ sha256: string }>(
+          `DELETE FROM doomed WHERE ctid = ANY (ARRAY(SELECT ctid FROM doomed LIMIT ${BODIES_AT_ONCE})) RETURNING encode(sha256, 'hex') AS sha256`);
+        if (rows.length === 0 || signal?.aborted) return;
+        await objects.delete(rows.map((r) => r.sha256), before);
+        bodies += rows.length;
+      }
+    });
+  return { bodies, bytes: signal?.aborted ? 0 : await objects.compact() };
 }
 
-/** Has everything accepted before `before` reached its mailboxes and the message view? */
-async function caughtUp(pool: pg.Pool, before: number): Promise<boolean> {
-  const { rows } = await pool.query<{ behind: boolean }>(
-    `SELECT EXISTS (
+/** Has everything accepted before `settled` reached its mailboxes and the message view, with all that delivery decided about it? */
+async function caughtUp(pool: pg.Pool, settled: number, patience: number, signal?: AbortSignal): Promise<boolean> {
+  const { rows } = await pool.query<{ behind: boolean }>({
+    text: `SELECT EXISTS (
        SELECT FROM (VALUES ('delivery'), ('view:message_1')) c(consumer)
        CROSS JOIN (SELECT partition FROM history.head WHERE topic = 'mail') p
        LEFT JOIN history.checkpoint x ON x.consumer = c.consumer AND x.topic = 'mail' AND x.partition = p.partition
        JOIN history.mail m ON m.partition = p.partition AND m.position + m.count > coalesce(x.position, 0) AND m.at < $1
-     ) OR EXISTS (
-       SELECT FROM history.head h LEFT JOIN history.checkpoint x ON x.consumer = 'view:message_1' AND x.topic = h.topic AND x.partition = h.partition
-       WHERE h.topic = 'decision' AND h.next - coalesce(x.position, 0) > 100000
      ) AS behind`,
-    [before],
-  );
-  return rows[0]?.behind === false;
+    values: [settled],
+    ...PATIENT,
+  });
+  if (rows[0]?.behind !== false) return false;
+  // A recipient routed to another server may stand in the history and not yet in the view.
+  const head = await pool.query<{ next: number }>(`SELECT next FROM history.head WHERE topic = 'decision'`);
+  const decided = head.rows[0]?.next ?? 0;
+  for (let waited = 0; ; waited += LOOK) {
+    if ((await checkpointOf(pool, 'view:message_1', 'decision', 0)) >= decided) return true;
+    if (waited >= patience || signal?.aborted) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
 }
 
-/** Forgets session facts that are older than `retention` ms, and what the story view made of them. @returns events removed. */
+/** Forgets session facts that are older than `retention` ms, and what the story view made of them; waits for no rebuild of it. @returns events removed. */
 export async function pruneSessions(pool: pg.Pool, now: number, retention: number): Promise<number> {
   let removed = 0;
   for (;;) {
     const step = await transaction(pool, async (db) => {
+      // A rebuild that had read what is forgotten here would show it for ever.
+      const { rows: free } = await db.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(hashtextextended('story_1', 2)) AS got`);
+      if (free[0]?.got !== true) return 0;
       await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:story_1', 0))`);
       const { rows } = await db.query<{ entries: string }>(
         `DELETE FROM history.session WHERE (partition, position) IN (

@@ -3,6 +3,7 @@ import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
+import { guarded } from '@kiroku/infra/read-model/database.js';
 import { runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
 import { pruneSessions, sweepBodies } from './sweep.js';
@@ -15,6 +16,7 @@ const FIRST = 5 * 60_000;
 export class Worker {
   #views: readonly Subscription[] = [];
   #timer: NodeJS.Timeout | undefined;
+  readonly #stopping = new AbortController();
   #round: Promise<void> = Promise.resolve();
 
   constructor(
@@ -36,28 +38,25 @@ export class Worker {
   #later(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#round = this.keepHouse().catch(this.platform.trouble);
-      void this.#round.then(() => this.#later(ROUND));
+      void this.#round.then(() => { if (!this.#stopping.signal.aborted) this.#later(ROUND); });
     }, ms);
   }
 
   /** Wins back the space of bodies nobody refers to, and forgets session facts past their retention. One worker at a time does it. */
   async keepHouse(): Promise<void> {
     const { pool, engine, logger } = this.platform;
-    const guard = await pool.connect();
-    try {
+    await guarded(pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4712) AS got');
       if (rows[0]?.got !== true) return;
       const settings = await this.settings();
-      const swept = await sweepBodies(pool, this.bodies, engine.clock.now(), settings.bodyGrace);
+      const swept = await sweepBodies(pool, this.bodies, { now: engine.clock.now(), grace: settings.bodyGrace, signal: this.#stopping.signal });
       const pruned = await pruneSessions(pool, engine.clock.now(), settings.sessionRetention);
       logger.info({ ...swept, pruned }, 'housekeeping');
-      await guard.query('SELECT pg_advisory_unlock(4712)');
-    } finally {
-      guard.release(true); // whatever happened, the lock goes with the connection
-    }
+    });
   }
 
   async drain(): Promise<void> {
+    this.#stopping.abort();
     clearTimeout(this.#timer);
     await Promise.all(this.#views.map((view) => view.stop()));
     await this.#round;

@@ -24,8 +24,8 @@ export class ConfigRefused extends Error {
   }
 }
 
-/** Ours, but no settings: where the settings are, what the supervisor tells its roles, which tests run. */
-const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_RUNTIME', 'KIROKU_SUITE'];
+/** Ours, but no settings: where the settings are, secrets, what the supervisor tells its roles, which tests run. */
+const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_RUNTIME', 'KIROKU_SUITE', 'KIROKU_TOKEN', 'KIROKU_SERVER_KEY', 'KIROKU_CRASH_ROUNDS'];
 
 /** A value and how whoever wrote it calls it. */
 type Given = ReadonlyMap<Name, { readonly value: unknown; readonly called: string }>;

@@ -1,3 +1,4 @@
+import type { Config } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 
 /** What the supervisor tells a role's process. Holds the database's password: not for logs. */
@@ -6,6 +7,10 @@ export interface Runtime {
   /** 0, 1, … among the processes of this role. */
   readonly index: number;
   readonly postgres: PostgresConnection;
+  /** As `kiroku up` read it: roles need not parse settings again. */
+  readonly config: Config;
+  /** All roles that this server runs. */
+  readonly roles: readonly string[];
 }
 
 /** A role at work. */

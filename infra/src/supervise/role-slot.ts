@@ -23,6 +23,8 @@ export interface SlotOptions {
   readonly role: Role;
   readonly index: number;
   readonly postgres: () => PostgresConnection;
+  /** What every role is told besides. */
+  readonly tell: Partial<Pick<Runtime, 'config' | 'roles'>>;
   readonly log: Log;
   /** The process is another one, or gone. */
   readonly changed: () => void;
@@ -91,9 +93,9 @@ export class RoleSlot {
   }
 
   private async runOnce(): Promise<{ pid: number | undefined; reason: string }> {
-    const { role, index, postgres, log, changed, readyWithin } = this.options;
-    const runtime: Runtime = { role: role.role, index, postgres: postgres() };
-    const child = spawn(process.execPath, ['--enable-source-maps', ...(role.nodeOptions ?? []), role.script], {
+    const { role, index, postgres, tell, log, changed, readyWithin } = this.options;
+    const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), ...tell };
+    const child = spawn(process.execPath, [...(role.nodeOptions ?? []), role.script], {
       env: { ...process.env, [RUNTIME]: JSON.stringify(runtime) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

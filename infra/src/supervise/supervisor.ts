@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { Locked, LockFile } from './lock-file.js';
 import { isAlive, lastServer, nameOf, removePidFile, runningServer, writePidFile, type ProcessName } from './pid-file.js';
@@ -13,6 +14,8 @@ export interface SupervisorOptions {
   /** An outside PostgreSQL; without it the embedded one runs on the data folder. */
   readonly postgres?: PostgresConnection;
   readonly roles: readonly Role[];
+  /** Told to every role. */
+  readonly config?: Config;
   /** Of the listeners, to be told to the CLI. */
   readonly ports?: Readonly<Record<string, number>>;
   /** Runs when the database answers and before any role starts: migrations. */
@@ -107,15 +110,16 @@ export class Supervisor {
   };
 
   private async startAll(): Promise<void> {
-    const { data, log, prepare, roles, readyWithin = 60_000 } = this.options;
+    const { data, log, prepare, roles, config, readyWithin = 60_000 } = this.options;
     await endLeftovers(data, log);
     const connection = this.options.postgres ?? (await this.startPostgres());
     if (!this.stopped) await prepare?.(connection);
     if (this.stopped) return;
     const postgres = () => this.postgres?.connection ?? connection;
     const changed = () => this.note();
+    const tell = { ...(config && { config }), roles: roles.map(({ role }) => role) };
     this.slots = roles.flatMap((role) =>
-      Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, log, changed, readyWithin })),
+      Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, tell, log, changed, readyWithin })),
     );
     this.note();
     await Promise.all(this.slots.map((slot) => slot.started));

@@ -1,0 +1,18 @@
+import { registerDoctor } from './doctor.js';
+import { makeProgram, runProgram } from './program.js';
+import { registerReplay } from './replay.js';
+import { ownTerminal } from './terminal.js';
+import { registerUp } from './up.js';
+
+/** The whole command line. `up` is in it for the help text; main.ts runs it alone. */
+export async function main(): Promise<void> {
+  const terminal = ownTerminal();
+  // A reader that has seen enough (`kiroku … | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const program = makeProgram(terminal);
+  registerUp(program);
+  registerReplay(program);
+  registerDoctor(program);
+  const code = await runProgram(program, process.argv.slice(2), terminal);
+  if (code !== 0) process.exitCode = code; // a command may have set its own
+}
