@@ -38,7 +38,7 @@ async function main(options: Options): Promise<Results> {
   if (options.only.includes('replay') && kiroku) results.replay = await benchReplay(kiroku, quick, say);
   await kiroku?.stop();
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
-  return { ...results, versions: [...versions] };
+  return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
 }
 
 /** Each server alone and fresh: caches warmed by the other benchmarks would count as its memory. */

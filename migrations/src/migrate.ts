@@ -39,9 +39,9 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
 }
 
 async function refuseNewer(source: DataSource): Promise<void> {
-  const [{ there }] = (await source.query(`SELECT to_regclass('public.migration') IS NOT NULL AS there`)) as [{ there: boolean }];
-  if (!there) return;
+  const [found] = await source.query<{ there: boolean }[]>(`SELECT to_regclass('public.migration') IS NOT NULL AS there`);
+  if (found?.there !== true) return;
   const known = source.migrations.map((m) => m.name);
-  const unknown = ((await source.query('SELECT name FROM migration ORDER BY id')) as { name: string }[]).filter(({ name }) => !known.includes(name));
+  const unknown = (await source.query<{ name: string }[]>('SELECT name FROM migration ORDER BY id')).filter(({ name }) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`the database was written by a newer release of Kiroku (${unknown.map((u) => u.name).join(', ')}): install that release`);
 }

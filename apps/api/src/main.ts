@@ -20,7 +20,7 @@ runRole('api', async ({ config, postgres, roles }) => {
   platform.live();
   return {
     drain: async () => {
-      const late = setTimeout(() => (app.getHttpServer() as Server).closeAllConnections(), PATIENCE);
+      const late = setTimeout(() => app.getHttpServer().closeAllConnections(), PATIENCE);
       await app.close();
       clearTimeout(late);
       await platform.close();

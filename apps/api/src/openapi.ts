@@ -19,7 +19,7 @@ export function documentOf(app: NestExpressApplication, version: string): OpenAP
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A token of `kiroku admin add`, or that of <data>/admin.token' })
     .build();
   const document = SwaggerModule.createDocument(app, frame, {
-    standardSchemaConverter: (schema, { schemaType }) => (schema instanceof z.ZodType ? { schema: jsonSchema(schema, schemaType) as never } : undefined),
+    standardSchemaConverter: (schema, { schemaType }) => (schema instanceof z.ZodType ? { schema: jsonSchema(schema, schemaType) } : undefined),
     operationIdFactory: (controller, method) => `${controller.replace(/Routes$/, '')}_${method}`,
   });
   document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: jsonSchema(Problem, 'output') as never } };

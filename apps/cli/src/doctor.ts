@@ -39,7 +39,7 @@ async function examine(): Promise<readonly Finding[]> {
   return [...(settings.length > 0 ? settings : [{ check: 'settings', state: 'ok', says: 'complete' } as const]), ...found.flat()];
 }
 
-const checkNode = (): Finding => {
+const checkNode = async (): Promise<Finding> => {
   const major = Number(process.versions.node.split('.')[0]);
   return { check: 'node', state: major >= 24 ? 'ok' : 'wrong', says: `version ${process.versions.node}${major >= 24 ? '' : ': Kiroku runs on 24, which npm brings'}` };
 };

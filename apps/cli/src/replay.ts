@@ -9,6 +9,8 @@ import type { Command } from 'commander';
 
 interface Options { readonly verify?: boolean; readonly list?: boolean; readonly all?: boolean; readonly json?: boolean }
 
+interface Bar { readonly show: (progress: Progress) => void; readonly end: () => void }
+
 /** `kiroku replay`: works on the database itself, with or without a running server. */
 export function registerReplay(program: Command): void {
   program
@@ -63,7 +65,7 @@ function verdict({ differences }: RebuildReport): string {
 }
 
 /** A bar where somebody watches, a line every tenth where it is logged, nothing with --json. */
-function progressOf(name: string, silent: boolean): { show(progress: Progress): void; end(): void } {
+function progressOf(name: string, silent: boolean): Bar {
   if (silent) return { show: () => undefined, end: () => undefined };
   if (!process.stderr.isTTY) {
     let next = 0.1;

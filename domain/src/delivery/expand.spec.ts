@@ -82,7 +82,7 @@ describe('expanding recipients', () => {
               const entry = book[a];
               if (a === 'far@y.test') return { kind: 'remote' };
               if (entry === undefined) return { kind: 'unknown' };
-              return entry === 'account' ? account(a) : alias(a, ...(entry as string[]));
+              return entry === 'account' ? account(a) : alias(a, ...entry);
             }));
           const [found] = await expand([recipients], ask);
           const boxes = inboxes(found?.local);

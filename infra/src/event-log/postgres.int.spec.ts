@@ -80,7 +80,8 @@ describe('the PostgreSQL history with writers on several connections', () => {
   }, 300_000);
 
   it('goes on at the first event kept when retention has removed what a reader had not seen', async () => {
-    const { log, close } = await open(db);
+    const history = await open(db);
+    const { log } = history;
     const pool = openPool(db.connection, 1, fail);
     const partition = partitionOf('W0-0', log.partitions('mail'));
     const before: readonly Positioned[] = await log.read('mail', partition, 0, 1_000);
@@ -90,11 +91,12 @@ describe('the PostgreSQL history with writers on several connections', () => {
     expect(first?.position).toBeLessThanOrEqual(cut);
     expect(first?.position).toBeGreaterThan(0);
     await pool.end();
-    await close();
+    await history.close();
   });
 
   it('loses nothing that was acknowledged when its connections are cut in the middle', async () => {
-    const { log, close } = await open(db, () => undefined);
+    const history = await open(db, () => undefined);
+    const { log } = history;
     const pool = openPool(db.connection, 1, () => undefined);
     const acknowledged: number[] = [];
     for (let n = 0; n < 200; n++) {
@@ -105,6 +107,6 @@ describe('the PostgreSQL history with writers on several connections', () => {
     expect(acknowledged.filter((n) => !kept.has(n))).toEqual([]);
     expect(acknowledged.length).toBeGreaterThan(100);
     await pool.end();
-    await close();
+    await history.close();
   });
 });

@@ -1,4 +1,3 @@
-import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type pg from 'pg';

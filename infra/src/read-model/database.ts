@@ -1,9 +1,11 @@
 import pg from 'pg';
 import type { PostgresConnection } from '../postgres/connection.js';
 
+/** pg_type.oid of bigint. */
+const INT8 = 20;
 /** bigint as number: positions, sizes and epoch ms all stay below 2^53. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) => (oid === 20 ? (text: string) => Number(text) : (pg.types.getTypeParser(oid, format as 'text') as (text: string) => unknown)) as never,
+  getTypeParser: (oid, format) => ((oid as number) === INT8 ? Number : pg.types.getTypeParser(oid, format)) as never,
 };
 
 /** Options for any connection. Statements that take longer than `timeout` ms fail: a stuck database becomes a 4xx, not a hang. */

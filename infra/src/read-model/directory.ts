@@ -33,7 +33,7 @@ export class PostgresDirectory implements Directory, CredentialSource {
     return Promise.all(
       addresses.map((address) => {
         const asked = question(address, this.separators());
-        return asked ? this.#ask(asked) : resolve(undefined, EMPTY);
+        return asked ? this.#ask(asked) : Promise.resolve(resolve(undefined, EMPTY));
       }),
     );
   }

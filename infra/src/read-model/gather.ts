@@ -4,7 +4,7 @@
  */
 export function gather<Item, Answer>(run: (items: readonly Item[]) => Promise<readonly Answer[]>, most = 500): (item: Item) => Promise<Answer> {
   interface Waiting { readonly item: Item; readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void }
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
   let running = 0;
   const pump = (): void => {
     if (running > 0 || waiting.length === 0) return;

@@ -26,8 +26,6 @@ export async function runView(
 ): Promise<Subscription> {
   const projector = new Projector(projection);
   const consumer = viewConsumer(projection);
-  // One slice at a time also here: waiting for the lock in the database would take a connection per partition.
-  let last: Promise<void> = Promise.resolve();
   return log.consume({
     group: consumer,
     topics: projection.topics,

@@ -24,7 +24,7 @@ const AWAY = /^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|57P0[123]|53300|0
 
 /** What went wrong, told without internals. Only what Kiroku itself refused says more than its title. */
 export function reasonOf(error: unknown): { readonly reason: AdminReason; readonly detail?: string | undefined } {
-  if (error instanceof Refusal) return isAdminReason(error.reason) ? { reason: error.reason, detail: error.detail } : { reason: 'bad-request', detail: error.reason };
+  if (error instanceof Refusal) return refused(error as Refusal);
   if (error instanceof VersionConflict) return { reason: 'conflict' };
   if (error instanceof HttpException) return fromHttp(error);
   const { code, message, type } = error as { code?: unknown; message?: unknown; type?: unknown };
@@ -33,6 +33,10 @@ export function reasonOf(error: unknown): { readonly reason: AdminReason; readon
   if (typeof type === 'string' && type.startsWith('en')) return { reason: 'bad-request', detail: 'the body cannot be read' };
   if ((typeof code === 'string' && AWAY.test(code)) || (typeof message === 'string' && /timeout/i.test(message))) return { reason: 'unavailable' };
   return { reason: 'internal' };
+}
+
+function refused({ reason, detail }: Refusal): { readonly reason: AdminReason; readonly detail?: string | undefined } {
+  return isAdminReason(reason) ? { reason, detail } : { reason: 'bad-request', detail: reason };
 }
 
 function fromHttp(error: HttpException): { readonly reason: AdminReason; readonly detail?: string } {

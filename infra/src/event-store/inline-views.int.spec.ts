@@ -1,0 +1,151 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import type { Projection } from '@kiroku/domain/kernel/projection.js';
+import { tableOf } from '@kiroku/migrations/table-of.js';
+import pg from 'pg';
+import { transaction } from '../read-model/database.js';
+import { filledMailbox, type Member, recorded, type TestHistory, testHistory } from '../read-model/testing.js';
+
+type CounterRow = { name: string; total: number };
+/** An inline view with a rule of the database's own: no total above 3. */
+const counters: Projection<CounterRow> = {
+  name: 'counter_1', topics: ['decision'], inline: true, types: ['Counted'], key: ['name'], columns: { name: 'text', total: 'integer' },
+  keysOf: ({ key }) => [{ name: key }],
+  apply: (row, { key, event }) => ({ name: key, total: (row?.total ?? 0) + (event.data as { by: number }).by }),
+};
+
+let h: TestHistory;
+beforeAll(async () => {
+  h = await testHistory();
+  await h.pool.query(tableOf(counters));
+  await h.pool.query('ALTER TABLE view.counter_1 ADD CHECK (total <= 3)');
+});
+afterAll(() => h.close());
+
+const member = (): Member => h.another([counters as unknown as Projection]);
+const counted = ({ engine }: Member, stream: string, expected: number, by = 1) => ({ stream, expected, events: [recorded(engine, { type: 'Counted', data: { by } })] });
+const total = async (name: string): Promise<number | undefined> =>
+  (await h.pool.query<CounterRow>('SELECT total FROM view.counter_1 WHERE name = $1', [name])).rows[0]?.total;
+
+describe('an append that returned', () => {
+  it('is in the inline views for every connection', async () => {
+    const { id, head } = await filledMailbox(h, 3);
+    const other = new pg.Client(h.connection);
+    await other.connect();
+    const { rows } = await other.query('SELECT messages::int, bytes::int FROM view.mailbox_1 WHERE id = $1', [id]);
+    expect(rows).toEqual([{ messages: 3, bytes: head.bytes }]);
+    const entries = await other.query(`SELECT uid::int FROM view.mailbox_message_1 WHERE mailbox_id = $1 ORDER BY uid`, [id]);
+    expect(entries.rows.map((r: { uid: number }) => r.uid)).toEqual([1, 2, 3]);
+    await other.end();
+  });
+
+  it('is there at once, whoever of many callers looks', async () => {
+    const m = member();
+    await Promise.all(Array.from({ length: 50 }, async (_, n) => {
+      await m.store.append([counted(m, `seen-${n}`, 0)]);
+      expect(await total(`seen-${n}`)).toBe(1);
+    }));
+  });
+});
+
+describe('an append that an inline view cannot take', () => {
+  it('is refused alone: others in the same transaction go through', async () => {
+    const m = member();
+    const results = await Promise.allSettled([m.store.append([counted(m, 'good-1', 0)]), m.store.append([counted(m, 'bad-1', 0, 9)]), m.store.append([counted(m, 'good-2', 0)])]);
+    expect(results.map((r) => r.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((results[1] as PromiseRejectedResult).reason).toMatchObject({ code: '23514' });
+    expect([await total('good-1'), await total('bad-1'), await total('good-2')]).toEqual([1, undefined, 1]);
+    expect((await m.store.read('bad-1')).version).toBe(0); // neither in the view nor in the history
+  });
+});
+
+describe('an append whose connection breaks', () => {
+  const triggers: string[] = [];
+  afterEach(async () => {
+    for (const name of triggers.splice(0)) await h.pool.query(`DROP TRIGGER ${name} ON view.counter_1; DROP FUNCTION ${name}()`);
+  });
+  /** The server ends the connection that writes this row, in the middle of the transaction. */
+  const cutAt = async (row: string): Promise<void> => {
+    await h.pool.query(`CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.name = '${row}' THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
+      CREATE TRIGGER cut BEFORE INSERT ON view.counter_1 FOR EACH ROW EXECUTE FUNCTION cut()`);
+    triggers.push('cut');
+  };
+
+  it('is rejected with all that shared its transaction, and nothing of it is written', async () => {
+    const m = member();
+    await cutAt('torn-2');
+    const results = await Promise.allSettled(['torn-1', 'torn-2', 'torn-3'].map((s) => m.store.append([counted(m, s, 0)])));
+    expect(results.map((r) => r.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    for (const r of results) expect((r as PromiseRejectedResult).reason).not.toBeInstanceOf(VersionConflict);
+    for (const s of ['torn-1', 'torn-2', 'torn-3']) expect((await m.store.read(s)).version).toBe(0);
+  });
+
+  it('can be made again on a new connection', async () => {
+    const m = member();
+    await m.store.append([counted(m, 'again-0', 0)]);
+    await h.cut('%'); // every connection of every member, idle or not
+    await m.store.append([counted(m, 'again-1', 0)]).catch(() => m.store.append([counted(m, 'again-1', 0)]));
+    expect(await total('again-1')).toBe(1);
+  });
+
+  it('is a conflict with itself when it had been committed after all', async () => {
+    const m = member();
+    // The answer to COMMIT is lost: committed, and the caller cannot know.
+    const connect = m.pool.connect.bind(m.pool) as () => Promise<pg.PoolClient>;
+    let armed = true;
+    m.pool.connect = (async () => {
+      const client = await connect();
+      const query = client.query.bind(client) as (...a: unknown[]) => Promise<unknown>;
+      client.query = (async (...args: unknown[]) => {
+        const result = await query(...args);
+        if (args[0] !== 'COMMIT' || !armed) return result;
+        armed = false;
+        throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+      }) as never;
+      return client;
+    }) as never;
+    const [first, second] = await Promise.allSettled([m.store.append([counted(m, 'lost-1', 0)]), m.store.append([counted(m, 'lost-2', 0)])]);
+    expect([first, second].map((r) => r.status)).toEqual(['rejected', 'rejected']); // not a conflict: nobody else was there
+    expect((first as PromiseRejectedResult).reason).toMatchObject({ code: 'ECONNRESET' });
+    await expect(m.store.append([counted(m, 'lost-1', 0)])).rejects.toBeInstanceOf(VersionConflict);
+    expect(await total('lost-1')).toBe(1);
+  });
+
+  it('between two statements of its transaction does not end the process', async () => {
+    const m = member();
+    const broken = transaction(m.pool, async (db) => {
+      await db.query('SELECT 4711 AS mark');
+      await h.cut('SELECT 4711 AS mark');
+      await new Promise((resolve) => setImmediate(resolve));
+      await db.query('SELECT 1');
+    });
+    await expect(broken).rejects.toThrow(/terminat|not queryable|closed/i);
+    expect((await m.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('many callers at once', () => {
+  it('share few transactions', async () => {
+    const m = member();
+    const commits = async (): Promise<number> =>
+      (await h.pool.query<{ n: number }>('SELECT count(DISTINCT xmin::text) AS n FROM history.decision')).rows[0]?.n ?? 0;
+    const before = await commits();
+    await Promise.all(Array.from({ length: 2_000 }, (_, n) => m.store.append([counted(m, `crowd-${n}`, 0)])));
+    expect((await commits()) - before).toBeLessThanOrEqual(3);
+    expect((await h.pool.query(`SELECT 1 FROM view.counter_1 WHERE name LIKE 'crowd-%'`)).rowCount).toBe(2_000);
+  });
+
+  it('that write the same streams each get their turn or a conflict, and every event is kept once', async () => {
+    const [a, b] = [member(), member()];
+    const won = await Promise.all(Array.from({ length: 60 }, async (_, n) => {
+      const m = n % 2 ? a : b;
+      return m.store.append([counted(m, `fight-${n % 3}`, 0)]).then(() => 1, (error: unknown) => {
+        expect(error).toBeInstanceOf(VersionConflict);
+        return 0;
+      });
+    }));
+    expect(won.reduce<number>((x, y) => x + y, 0)).toBe(3);
+    for (const n of [0, 1, 2]) expect(await total(`fight-${n}`)).toBe(1);
+  });
+});

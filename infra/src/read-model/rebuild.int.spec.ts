@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Projection } from '@kiroku/domain/kernel/projection.js';
+import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
+import { messages, stories } from '@kiroku/domain/story/views.js';
+import { type Progress, Rebuild } from './rebuild.js';
+import { accepted, filledMailbox, type Member, sha256, type TestHistory, testHistory } from './testing.js';
+import { checkpointOf, runView, viewConsumer } from './view-runner.js';
+import { ALL_VIEWS } from './views.js';
+
+const [entries, boxes, story, message] = [mailboxMessages, mailboxes, stories, messages] as unknown as readonly [Projection, Projection, Projection, Projection];
+
+let h: TestHistory;
+beforeAll(async () => {
+  h = await testHistory();
+  await filledMailbox(h, 50);
+  await filledMailbox(h, 30);
+  for (let n = 0; n < 40; n++) await h.log.append([accepted(h.engine, `A${n}`, ['ann@x.test'])]);
+  await follow(story);
+  await follow(message);
+});
+afterAll(() => h.close());
+
+async function follow(view: Projection): Promise<void> {
+  const running = await runView(h.log, h.pool, view, () => undefined);
+  await caughtUp(view);
+  await running.stop();
+}
+
+/** Resolves when the view stands at what was the end of the history. */
+async function caughtUp(view: Projection): Promise<void> {
+  for (const topic of view.topics)
+    for (let p = 0; p < h.log.partitions(topic); p++) {
+      const head = await h.log.head(topic, p);
+      while ((await checkpointOf(h.pool, viewConsumer(view), topic, p)) < head) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+}
+
+const rebuild = (view: Projection, progress?: (p: Progress) => void, { log, pool }: Member = h) => new Rebuild(log, pool, view, progress);
+const countOf = async (view: Projection): Promise<number> => (await h.pool.query<{ n: number }>(`SELECT count(*) AS n FROM view.${view.name}`)).rows[0]?.n ?? 0;
+const leftOver = async (): Promise<number> => (await h.pool.query(`SELECT 1 FROM pg_tables WHERE schemaname = 'rebuild'`)).rowCount ?? 0;
+
+describe('a verified view', () => {
+  it.each(ALL_VIEWS.map((v) => [v.name, v] as const))('%s equals its rebuild', async (_, view) => {
+    expect(await rebuild(view).verify()).toMatchObject({ view: view.name, differences: [], rows: await countOf(view) });
+    expect(await leftOver()).toBe(0);
+  });
+
+  it('is found out when somebody changed, removed or added a row by hand', async () => {
+    const { id } = await filledMailbox(h, 5);
+    await h.pool.query(`UPDATE view.mailbox_message_1 SET size = size + 1 WHERE mailbox_id = $1 AND uid = 1`, [id]);
+    await h.pool.query(`DELETE FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = 2`, [id]);
+    await h.pool.query(`INSERT INTO view.mailbox_message_1 SELECT mailbox_id, 99, mod_seq, message_id, sha256, body_size, at, prefix, size, smtputf8, received_at
+                        FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = 3`, [id]);
+    const { differences } = await rebuild(entries).verify();
+    expect(differences?.toSorted()).toEqual([
+      `${id}/1: only in the live view`, `${id}/1: only in the rebuild`, `${id}/2: only in the rebuild`, `${id}/99: only in the live view`,
+    ]);
+    await rebuild(entries).replace();
+    expect((await rebuild(entries).verify()).differences).toEqual([]);
+  });
+
+  it('is compared at one instant while mail flows', async () => {
+    let flowing = true;
+    const mail = (async () => { while (flowing) await filledMailbox(h, 10); })();
+    for (let n = 0; n < 3; n++) expect((await rebuild(boxes).verify()).differences).toEqual([]);
+    flowing = false;
+    await mail;
+  });
+
+  it('tells how far it is, to the end', async () => {
+    const seen: Progress[] = [];
+    const { events } = await rebuild(story, (p) => seen.push(p)).verify();
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.at(-1)).toEqual({ done: events, total: events });
+    expect(seen.every((p, i) => p.done <= p.total && p.done >= (seen[i - 1]?.done ?? 0))).toBe(true);
+  });
+});
+
+describe('a view that is replaced', () => {
+  it('loses nothing that is appended meanwhile, and readers never find it empty: inline', async () => {
+    let flowing = true;
+    const before = await countOf(entries);
+    let written = 0;
+    const mail = (async () => { while (flowing) { await filledMailbox(h, 7); written += 7; } })();
+    let least = Infinity;
+    const reader = h.another();
+    const reading = (async () => {
+      while (flowing) {
+        const { rows } = await reader.pool.query<{ n: number }>({ name: 'count', text: 'SELECT count(*) AS n FROM view.mailbox_message_1' });
+        least = Math.min(least, rows[0]?.n ?? 0);
+      }
+    })();
+    for (let n = 0; n < 3; n++) await rebuild(entries).replace();
+    flowing = false;
+    await Promise.all([mail, reading]);
+    expect(least).toBeGreaterThanOrEqual(before);
+    expect(await countOf(entries)).toBe(before + written);
+    expect((await rebuild(entries).verify()).differences).toEqual([]);
+    expect(await leftOver()).toBe(0);
+  });
+
+  it('loses nothing that is appended meanwhile: following', async () => {
+    let flowing = true;
+    let n = 0;
+    const worker = h.another([]);
+    const running = await Promise.all([story, message].map((view) => runView(worker.log, worker.pool, view, () => undefined)));
+    const mail = (async () => {
+      while (flowing) {
+        await h.log.append(Array.from({ length: 9 }, () => accepted(h.engine, `B${n++}`, ['ann@x.test'])));
+        await filledMailbox(h, 3, () => sha256(n));
+      }
+    })();
+    for (const view of [message, story, message]) await rebuild(view).replace();
+    flowing = false;
+    await mail;
+    await Promise.all([story, message].map(caughtUp));
+    await Promise.all(running.map((r) => r.stop()));
+    for (const view of [message, story]) expect((await rebuild(view).verify()).differences).toEqual([]);
+    expect((await h.pool.query(`SELECT 1 FROM view.message_1 WHERE message_id LIKE 'B%' AND accepted_at IS NOT NULL`)).rowCount).toBe(n);
+  });
+
+  it('has the indexes and the durability of the one before', async () => {
+    const shape = async () => (await h.pool.query(
+      `SELECT relpersistence, (SELECT array_agg(regexp_replace(indexdef, 'INDEX \\S+ ', '') ORDER BY 1) FROM pg_indexes i WHERE i.schemaname = 'view' AND i.tablename = c.relname) AS indexes
+       FROM pg_class c WHERE relnamespace = 'view'::regnamespace AND relname = 'message_1'`)).rows;
+    const before = await shape();
+    await rebuild(message).replace();
+    expect(await shape()).toEqual(before);
+    expect(before).toMatchObject([{ relpersistence: 'p' }]);
+  });
+
+  it('is built anew when an earlier attempt was cut off', async () => {
+    const doomed = h.another();
+    let cut: Promise<number> | undefined;
+    const attempt = rebuild(story, () => (cut ??= h.cut('%pg_advisory_lock_shared%')), doomed).replace();
+    await expect(attempt).rejects.toThrow();
+    await cut;
+    expect(await leftOver()).toBe(1);
+    await follow(story);
+    expect((await rebuild(story).verify()).differences).toEqual([]);
+    expect(await leftOver()).toBe(0);
+  });
+
+  it('is rebuilt by one at a time', async () => {
+    const both = await Promise.allSettled([rebuild(story).replace(), rebuild(story, undefined, h.another()).verify()]);
+    expect(both.map((r) => r.status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect((both.find((r) => r.status === 'rejected') as PromiseRejectedResult).reason).toMatchObject({ message: 'story_1 is being rebuilt by another process' });
+    await expect(rebuild(story).verify()).resolves.toMatchObject({ differences: [] });
+  });
+
+  it('stays as it was when the rebuild fails', async () => {
+    const before = await countOf(entries);
+    const broken = { ...entries, apply: () => { throw new Error('a bug'); } };
+    await expect(rebuild(broken).replace()).rejects.toThrow('a bug');
+    expect(await countOf(entries)).toBe(before);
+  });
+});
