@@ -18,6 +18,5 @@ await build({
   target: 'node24',
   format: 'esm',
   sourcemap: true,
-  keepNames: true,
   logLevel: 'warning',
 }).catch(() => process.exit(1)); // esbuild has said why

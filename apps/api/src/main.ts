@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';

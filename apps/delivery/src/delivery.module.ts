@@ -50,7 +50,7 @@ export class DeliveryModule implements OnApplicationBootstrap, BeforeApplication
 }
 
 async function open(postgres: PostgresConnection): Promise<Parts> {
-  const platform = openPlatform('delivery', postgres, 5);
+  const platform = openPlatform('delivery', postgres, 5, 5);
   const { pool, engine, metrics } = platform;
   const admission = new PostgresAdmission(pool, engine);
   let asked = -Infinity;

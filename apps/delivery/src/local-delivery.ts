@@ -14,7 +14,10 @@ export const DELIVERY = 'delivery';
 /** Messages whose aliases are followed at once: few at first, more while the fan-out is small. */
 const FIRST_REACH = 64;
 const LAST_REACH = 2_000;
-const ATTEMPTS = 8;
+/** Other delivery processes and POP3 sessions write the same mailboxes. */
+const ATTEMPTS = 25;
+/** ms */
+const LINGER = 3;
 
 interface Place { readonly version: number; readonly head: MailboxHead }
 /** A counter for the outside; see apps/delivery/src/main.ts. */
@@ -53,8 +56,8 @@ export class LocalDelivery {
 
   async #run(): Promise<void> {
     this.#running = true;
-    // A turn later: slices that other partitions bring in this turn go along.
-    await new Promise((resolve) => setImmediate(resolve));
+    // Slices that other partitions are about to bring go along; from then on the partitions keep step.
+    await new Promise((resolve) => setTimeout(resolve, LINGER));
     while (this.#waiting.size > 0) await this.#settle(this.#next());
     this.#running = false;
   }

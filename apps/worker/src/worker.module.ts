@@ -39,7 +39,7 @@ export class WorkerModule implements OnApplicationBootstrap, BeforeApplicationSh
 }
 
 async function open(config: Config, postgres: PostgresConnection): Promise<Parts> {
-  const platform = openPlatform('worker', postgres, 4);
+  const platform = openPlatform('worker', postgres, 4, 15);
   const { pool, engine } = platform;
   const bodies = await openBodies(platform, config.data, true); // compaction writes
   const admission = new PostgresAdmission(pool, engine);

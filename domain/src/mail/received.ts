@@ -38,13 +38,28 @@ const INDENT = '    ';
 export function received(hop: Hop, template = RECEIVED_TEMPLATE): string {
   const values = valuesOf(hop);
   const words: string[] = [];
-  for (const word of complete(template).split(/\s+/)) {
-    const whole = /^\{(\w+)\}([;,]*)$/.exec(word);
-    const value = whole && values[whole[1] ?? ''];
-    if (value) append(words, value, whole[2] ?? '');
+  for (const { word, variable, suffix } of partsOf(template)) {
+    const value = values[variable];
+    if (value) append(words, value, suffix);
     else words.push(clean(word.replace(/\{(\w+)\}/g, (_, name: string) => (values[name] ?? []).join(' '))));
   }
   return fold('Received:', words.filter((word) => word !== ''));
+}
+
+/** A word of a template; `variable` is '' unless the word is one variable with at most a `;` or `,` behind it. */
+interface Part { readonly word: string; readonly variable: string; readonly suffix: string }
+
+/** The last template taken apart: there is one per server. */
+let known: { readonly template: string | undefined; readonly parts: readonly Part[] } = { template: undefined, parts: [] };
+
+function partsOf(template: string): readonly Part[] {
+  if (known.template === template) return known.parts;
+  const parts = complete(template).split(/\s+/).map((word) => {
+    const [, variable = '', suffix = ''] = /^\{(\w+)\}([;,]*)$/.exec(word) ?? [];
+    return { word, variable, suffix };
+  });
+  known = { template, parts };
+  return parts;
 }
 
 function append(words: string[], value: readonly string[], suffix: string): void {

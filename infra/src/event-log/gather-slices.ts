@@ -5,13 +5,15 @@ interface Waiting { readonly slice: Slice; readonly resolve: () => void; readonl
 /**
  * A `handle` for consumers that does the slices of all partitions that wait together, one batch at a time. When a batch fails, each
  * of its slices is tried alone, so that one partition's trouble holds up no other.
+ * @param linger ms to wait for the slices of other partitions when nothing was going on.
  */
-export function gatherSlices(run: (slices: readonly Slice[]) => Promise<void>): (slice: Slice) => Promise<void> {
+export function gatherSlices(run: (slices: readonly Slice[]) => Promise<void>, linger: number): (slice: Slice) => Promise<void> {
   let waiting: Waiting[] = [];
   let running = false;
   const work = async (): Promise<void> => {
     running = true;
-    await new Promise((resolve) => setImmediate(resolve)); // slices that other partitions bring in this turn go along
+    // Slices that other partitions are about to bring go along; from then on the partitions keep step.
+    await new Promise((resolve) => setTimeout(resolve, linger));
     while (waiting.length > 0) {
       const batch = waiting;
       waiting = [];

@@ -5,6 +5,10 @@ import { connectionOptions } from '../read-model/database.js';
 
 /** A lost hint costs at most this long (ms). */
 const POLL = 500;
+/** ms between hints: who appends one event at a time should not spend more on hints than on events. */
+const SPACING = 5;
+
+const place = (topic: Topic, partition: number): string => `${topic}/${partition}`;
 
 /**
  * LISTEN/NOTIFY as a hint that a topic grew, on a connection of its own, which also carries the partition leases: when it breaks,
@@ -12,9 +16,11 @@ const POLL = 500;
  * notifying transactions commit one at a time.
  */
 export class Hints {
-  readonly #waiting = new Map<Topic, Set<() => void>>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #seen = new Map<string, number>();
   readonly #lost = new Set<() => void>();
-  readonly #pending = new Set<Topic>();
+  readonly #pending = new Set<string>();
+  #sentAt = -Infinity;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -42,11 +48,11 @@ export class Hints {
       if (this.#client !== client) return;
       this.#client = undefined;
       for (const lost of this.#lost) lost();
-      for (const topic of this.#waiting.keys()) this.#wake(topic);
+      for (const name of this.#waiting.keys()) this.#wake(name);
     };
     client.on('error', lose);
     client.on('end', () => lose());
-    client.on('notification', ({ payload }) => this.#wake(payload as Topic));
+    client.on('notification', ({ payload }) => this.#wake(payload ?? ''));
     await client.connect();
     await client.query('LISTEN kiroku');
     this.#client = client;
@@ -66,29 +72,42 @@ export class Hints {
     return () => this.#lost.delete(lost);
   }
 
-  /** Tells all readers, also in other processes, that `topic` grew. At most one round trip at a time, whatever the number of appends. */
-  send(topic: Topic): void {
-    this.#pending.add(topic);
+  /** Tells all readers, also in other processes, that partitions of `topic` grew. One round trip at a time, and not more than one per 5 ms. */
+  send(topic: Topic, partitions: Iterable<number>): void {
+    for (const partition of partitions) this.#pending.add(place(topic, partition));
     if (this.#sending || this.#closed) return;
     this.#sending = true;
-    const topics = [...this.#pending];
+    const wait = this.#sentAt + SPACING - performance.now();
+    if (wait > 0) setTimeout(() => this.#notify(), wait).unref();
+    else this.#notify();
+  }
+
+  #notify(): void {
+    const places = [...this.#pending];
     this.#pending.clear();
+    this.#sentAt = performance.now();
     this.pool
-      .query({ name: 'hint', text: `SELECT pg_notify('kiroku', t) FROM unnest($1::text[]) t`, values: [topics] })
+      .query({ name: 'hint', text: `SELECT pg_notify('kiroku', p) FROM unnest($1::text[]) p`, values: [places] })
       .catch(() => undefined) // a hint only: readers poll
       .finally(() => {
         this.#sending = false;
-        const next = this.#pending.values().next();
-        if (!next.done) this.send(next.value);
+        if (this.#pending.size > 0) this.send('mail', []);
       });
   }
 
-  /** Resolves at the next hint for `topic`, when `signal` aborts, or after 500 ms. */
-  wait(topic: Topic, signal: AbortSignal): Promise<void> {
+  /** How many hints came for a partition so far; for `wait`. */
+  seen(topic: Topic, partition: number): number {
+    return this.#seen.get(place(topic, partition)) ?? 0;
+  }
+
+  /** Resolves at once when a hint came after `since` was asked for; else at the next one, when `signal` aborts, or after 500 ms. */
+  wait(topic: Topic, partition: number, since: number, signal: AbortSignal): Promise<void> {
+    if (this.seen(topic, partition) !== since) return Promise.resolve();
     if (!this.#client) void this.client().catch(() => undefined); // listening is a comfort; polling goes on without
+    const name = place(topic, partition);
     return new Promise((resolve) => {
-      const set = this.#waiting.get(topic) ?? new Set();
-      this.#waiting.set(topic, set);
+      const set = this.#waiting.get(name) ?? new Set();
+      this.#waiting.set(name, set);
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);
@@ -115,8 +134,9 @@ export class Hints {
     });
   }
 
-  #wake(topic: Topic): void {
-    for (const wake of [...(this.#waiting.get(topic) ?? [])]) wake();
+  #wake(name: string): void {
+    this.#seen.set(name, (this.#seen.get(name) ?? 0) + 1);
+    for (const wake of [...(this.#waiting.get(name) ?? [])]) wake();
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 4, session: 2, decis
 export class MemoryEventLog implements EventLog {
   readonly #topics = new Map<string, Positioned[]>();
   readonly #waiting = new Set<() => void>();
+  #changes = 0;
   readonly #groups = new Map<string, Set<object>>();
 
   constructor(private readonly upgrades: Upgrades = {}) {}
@@ -33,6 +34,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   wake(): void {
+    this.#changes++;
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
@@ -58,7 +60,9 @@ export class MemoryEventLog implements EventLog {
         runPartition(this, consumer, topic, partition, {
           stopping: stopping.signal,
           mine,
-          wait: () => new Promise<void>((resolve) => {
+          seen: () => this.#changes,
+          wait: (since) => new Promise<void>((resolve) => {
+            if (this.#changes !== since) resolve();
             this.#waiting.add(resolve);
             stopping.signal.addEventListener('abort', () => resolve(), { once: true });
           }),

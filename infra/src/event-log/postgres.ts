@@ -81,15 +81,17 @@ export class PostgresEventLog implements EventLog {
     const docs = documents(lines, PARTITIONS[topic]);
     const append = (db: Pick<pg.Pool, 'query'>, doc: readonly FactRow[]) =>
       db.query({
-        name: 'append-facts', text: 'SELECT history.append_facts($1, $2, $3, $4, $5)',
-        values: [topic, this.now(), doc.map((r) => r.partition), doc.map((r) => r.count), doc.map((r) => r.entries)],
+        // The long texts as values of their own: an array would have them escaped, character by character.
+        name: `append-facts-${doc.length}`,
+        text: `SELECT history.append_facts($1, $2, $3, $4, ARRAY[${doc.map((_, i) => `$${i + 5}`).join(', ')}]::text[])`,
+        values: [topic, this.now(), doc.map((r) => r.partition), doc.map((r) => r.count), ...doc.map((r) => r.entries)],
       });
     if (docs.length === 1) await append(this.pool, docs[0] as readonly FactRow[]);
     else
       await transaction(this.pool, async (db) => {
         for (const doc of docs) await append(db, doc);
       });
-    this.hints.send(topic);
+    this.hints.send(topic, docs.flatMap((doc) => doc.map((row) => row.partition)));
   }
 
   async head(topic: Topic, partition: number): Promise<number> {
@@ -160,7 +162,8 @@ export class PostgresEventLog implements EventLog {
       runPartition(this, consumer, topic, partition, {
         stopping: stopping.signal,
         mine: () => leases.has(topic, partition),
-        wait: () => this.hints.wait(topic, stopping.signal),
+        seen: () => this.hints.seen(topic, partition),
+        wait: (since) => this.hints.wait(topic, partition, since, stopping.signal),
         pause: (ms) => this.hints.pause(ms, stopping.signal),
       }).finally(() => leases.give(topic, partition)),
     );

@@ -8,8 +8,10 @@ export interface PartitionControl {
   readonly stopping: AbortSignal;
   /** Does this member own the partition at this moment? */
   mine(): boolean;
-  /** Resolves when something may have changed: new events, ownership, stop. A hint; may resolve for nothing. */
-  wait(): Promise<void>;
+  /** A number that changes when something may have changed: new events, ownership. */
+  seen(): number;
+  /** Resolves when that number is not, or no longer, `since`; when told to stop; and now and then for nothing. */
+  wait(since: number): Promise<void>;
   /** ms; ends early when told to stop. */
   pause(ms: number): Promise<void>;
 }
@@ -30,21 +32,20 @@ export async function runPartition(
   while (!control.stopping.aborted) {
     if (!control.mine()) {
       position = undefined;
-      await control.wait();
+      await control.wait(control.seen());
       continue;
     }
     const began = performance.now();
     try {
       position ??= await consumer.start(topic, partition);
-      const waiting = control.wait(); // asked before reading, so that an append in between is not slept through
+      const since = control.seen(); // asked before reading, so that an append in between is not slept through
       const events = await log.read(topic, partition, position, consumer.batch);
       const last = events.at(-1);
-      if (last === undefined) {
-        await waiting;
-        continue;
+      if (last === undefined) await control.wait(since);
+      else {
+        await consumer.handle({ topic, partition, from: position, events, next: last.position + 1 });
+        position = last.position + 1;
       }
-      await consumer.handle({ topic, partition, from: position, events, next: last.position + 1 });
-      position = last.position + 1;
       failures = 0;
       const left = (consumer.pace ?? 0) - (performance.now() - began);
       if (left > 0 && events.length < consumer.batch) await control.pause(left);

@@ -107,14 +107,14 @@ export class PostgresEventStore implements EventStore {
       try {
         await this.#write(calls);
         for (const call of calls) call.resolve();
-        this.hints.send('decision');
+        this.hints.send('decision', [0]);
         return;
       } catch (error) {
         const guilty = calls.filter((call) => concerns(error, call));
         if (guilty.length === 0) {
           // Not a conflict. One call's data may be at fault (or all fail alike): each on its own, so that none suffers for another.
           // Not after a lost connection: what had been committed would come back as a conflict with itself.
-          if (calls.length > 1 && surelyFailed(error)) return this.#oneByOne(calls);
+          if (calls.length > 1) return this.#oneByOne(calls);
           for (const call of calls) call.reject(error);
           return;
         }
@@ -126,7 +126,7 @@ export class PostgresEventStore implements EventStore {
 
   async #oneByOne(calls: readonly Waiting[]): Promise<void> {
     for (const call of calls) await this.#write([call]).then(call.resolve, call.reject);
-    this.hints.send('decision');
+    this.hints.send('decision', [0]);
   }
 
   async #write(calls: readonly Waiting[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type pg from 'pg';
@@ -31,12 +32,18 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-/** @param connections of the pool; a gathering process needs few. */
-export function openPlatform(role: string, address: PostgresConnection, connections = 6): Platform {
+/**
+ * @param connections of the pool; a gathering process needs few.
+ * @param nice 0 to 19: how much a role gives way to others on this machine, its share of the embedded PostgreSQL included. Clients
+ * wait for smtp and pop3; nobody waits for views.
+ */
+export function openPlatform(role: string, address: PostgresConnection, connections = 6, nice = 0): Platform {
   const logger = openLogger(role);
+  if (nice > 0) giveWay(process.pid, nice);
   const metrics = new Metrics(role);
   const trouble = reporter(logger, metrics);
   const pool = openPool(address, connections, trouble);
+  if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
   const log = new PostgresEventLog(pool, hints, UPGRADES);
   const store = new PostgresEventStore(pool, hints, INLINE_VIEWS.map((view) => new Projector(view)), UPGRADES);
@@ -57,6 +64,15 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
       await pool.end();
     },
   };
+}
+
+/** A comfort: where the system does not permit it, all share alike. */
+function giveWay(pid: number | null | undefined, nice: number): void {
+  try {
+    if (pid) setPriority(pid, nice);
+  } catch {
+    return;
+  }
 }
 
 /** Trouble repeats itself: the first is logged at once, its likes once a second with their number. */

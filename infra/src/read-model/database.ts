@@ -54,6 +54,8 @@ export async function guarded<T>(pool: pg.Pool, work: (guard: pg.PoolClient) => 
   try {
     return await work(guard);
   } finally {
+    // The server sees the end of a connection when it gets to it; who comes next asks at once.
+    await guard.query('SELECT pg_advisory_unlock_all()').catch(breaks);
     guard.off('error', breaks);
     guard.release(true);
   }

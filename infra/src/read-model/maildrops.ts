@@ -9,10 +9,15 @@ import type { PostgresConnection } from '../postgres/connection.js';
 import { connectionOptions } from './database.js';
 
 /** A mailbox that much mail is being delivered to moves on all the time. */
-const ATTEMPTS = 25;
+const ATTEMPTS = 100;
 /** Events per append; a QUIT that deletes more goes in steps, which may be cut off between two. */
 const MOST_AT_ONCE = 2_000;
 
+interface Doomed {
+  readonly uidNext: number;
+  readonly highestModSeq: number;
+  readonly entries: readonly { readonly uid: number; readonly messageId: string; readonly sha256: string; readonly size: number }[];
+}
 interface EntryRow {
   readonly uid: number; readonly message_id: string; readonly sha256: string; readonly size: number;
 }
@@ -91,19 +96,21 @@ export class PostgresMaildrops implements Maildrops {
 
   async #expungeSome(id: string, uids: readonly number[], origin: Origin, generation: number): Promise<void> {
     const stream = mailboxStream(id);
+    let doomed = await this.#doomed(id, uids);
     for (let attempt = 1; ; attempt++) {
       if (generation !== this.#generation) throw new Error('the maildrop lock was lost');
       const last = (await this.engine.store.readLast([stream])).get(stream);
       if (!last || last.event.type === 'MailboxDeleted') return;
-      // Read after the version: what another session expunged in between makes the append fail, not the entry come twice.
-      const { rows } = await this.pool.query<EntryRow>({
-        name: 'maildrop-doomed',
-        text: `SELECT uid, message_id, encode(sha256, 'hex') AS sha256, size FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = ANY($2) ORDER BY uid`,
-        values: [id, uids],
-      });
-      if (rows.length === 0) return;
       const { head } = (last.event as unknown as MailboxEvent).data;
-      const facts = expungeMessages(id, head, rows.map((r) => ({ uid: r.uid, messageId: r.message_id, sha256: r.sha256, size: r.size })));
+      // Mail that came in since changes nothing about the entries; anything else may have removed some. Not looking again each
+      // time keeps up with a delivery that goes on and on.
+      if (head.highestModSeq - doomed.highestModSeq !== head.uidNext - doomed.uidNext) {
+        if (attempt >= ATTEMPTS) throw new VersionConflict([stream]);
+        doomed = await this.#doomed(id, uids);
+        continue;
+      }
+      if (doomed.entries.length === 0) return;
+      const facts = expungeMessages(id, head, doomed.entries);
       try {
         await this.engine.store.append([{ stream, expected: last.version, events: record(facts, this.engine, origin, {}) }]);
         return;
@@ -111,6 +118,20 @@ export class PostgresMaildrops implements Maildrops {
         if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
       }
     }
+  }
+
+  /** Those of `uids` that are still there, and where the mailbox stands at that instant. */
+  async #doomed(id: string, uids: readonly number[]): Promise<Doomed> {
+    const { rows } = await this.pool.query<{ uid_next: number; highest_mod_seq: number } & (EntryRow | { uid: null })>({
+      name: 'maildrop-doomed',
+      text: `SELECT b.uid_next, b.highest_mod_seq, m.uid, m.message_id, encode(m.sha256, 'hex') AS sha256, m.size
+             FROM view.mailbox_1 b LEFT JOIN view.mailbox_message_1 m ON m.mailbox_id = b.id AND m.uid = ANY($2) WHERE b.id = $1 ORDER BY m.uid`,
+      values: [id, uids],
+    });
+    return {
+      uidNext: rows[0]?.uid_next ?? 0, highestModSeq: rows[0]?.highest_mod_seq ?? 0,
+      entries: rows.flatMap((r) => (r.uid === null ? [] : [{ uid: r.uid, messageId: r.message_id, sha256: r.sha256, size: r.size }])),
+    };
   }
 
   async #release(id: string, generation: number): Promise<void> {

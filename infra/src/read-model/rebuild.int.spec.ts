@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
 import { messages, stories } from '@kiroku/domain/story/views.js';
@@ -130,15 +131,29 @@ describe('a view that is replaced', () => {
   });
 
   it('is built anew when an earlier attempt was cut off', async () => {
-    const doomed = h.another();
-    let cut: Promise<number> | undefined;
-    const attempt = rebuild(story, () => (cut ??= h.cut('%pg_advisory_lock_shared%')), doomed).replace();
-    await expect(attempt).rejects.toThrow();
-    await cut;
+    const attempt = rebuild(story, () => { throw new Error('cut off'); }).replace();
+    await expect(attempt).rejects.toThrow('cut off');
     expect(await leftOver()).toBe(1);
     await follow(story);
     expect((await rebuild(story).verify()).differences).toEqual([]);
     expect(await leftOver()).toBe(0);
+  });
+
+  it('is not touched by a rebuild that has lost its lock: another may have begun', async () => {
+    const doomed = h.another();
+    const before = await countOf(story);
+    let reads = 0;
+    const log = {
+      partitions: (topic: Topic) => doomed.log.partitions(topic),
+      read: async (...what: Parameters<EventLog['read']>) => {
+        if (++reads === 3) await Promise.all([h.cut('SELECT'), h.cut('%lock_shared%')]);
+        return doomed.log.read(...what);
+      },
+    } as EventLog;
+    await expect(new Rebuild(log, doomed.pool, story).replace()).rejects.toThrow();
+    expect(reads).toBeGreaterThanOrEqual(3);
+    expect(await countOf(story)).toBe(before);
+    expect((await rebuild(story).verify()).differences).toEqual([]);
   });
 
   it('is rebuilt by one at a time', async () => {

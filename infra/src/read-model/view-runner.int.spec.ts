@@ -6,7 +6,7 @@ import { tableOf } from '@kiroku/migrations/table-of.js';
 import { transaction } from './database.js';
 import { Projector } from './projector.js';
 import { recorded, type TestHistory, testHistory } from './testing.js';
-import { applySlice, checkpointOf, runView, viewConsumer } from './view-runner.js';
+import { applySlices, checkpointOf, runView, viewConsumer } from './view-runner.js';
 
 type TallyRow = { name: string; seen: number };
 /** Counts, so that an event applied twice shows. */
@@ -38,7 +38,7 @@ async function caughtUp(projection: Projection): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
-const slice = (events: readonly Positioned[], from: number) => ({ topic: 'mail' as const, partition: 0, from, events, next: from + events.length });
+const slice = (events: readonly Positioned[], from: number, partition = 0) => [{ topic: 'mail' as const, partition, from, events, next: from + events.length }];
 
 describe('a view that follows the log', () => {
   it('counts each event once, with two workers and their connections cut all the time', async () => {
@@ -83,11 +83,11 @@ describe('a slice of a view', () => {
       CREATE TRIGGER cut BEFORE INSERT OR UPDATE ON history.checkpoint FOR EACH ROW EXECUTE FUNCTION cut()`);
     const projector = new Projector(projection);
     const events = slice([event('x', 0), event('y', 1)], 0);
-    await expect(applySlice(h.pool, projector, consumer, events)).rejects.toThrow();
+    await expect(applySlices(h.pool, projector, consumer, events)).rejects.toThrow();
     expect(await rowsOf('tally_3')).toEqual(new Map());
     expect(await checkpointOf(h.pool, consumer, 'mail', 0)).toBe(0);
     await h.pool.query('DROP TRIGGER cut ON history.checkpoint; DROP FUNCTION cut()');
-    await applySlice(h.pool, projector, consumer, events);
+    await applySlices(h.pool, projector, consumer, events);
     expect(await rowsOf('tally_3')).toEqual(new Map([['x', 1], ['y', 1]]));
     expect(await checkpointOf(h.pool, consumer, 'mail', 0)).toBe(2);
   });
@@ -96,10 +96,20 @@ describe('a slice of a view', () => {
     const projection = await view('tally_4');
     const consumer = viewConsumer(projection);
     const events = slice([event('x', 0)], 0);
-    const both = await Promise.allSettled([h.another([]), h.another([])].map((w) => applySlice(w.pool, new Projector(projection), consumer, events)));
+    const both = await Promise.allSettled([h.another([]), h.another([])].map((w) => applySlices(w.pool, new Projector(projection), consumer, events)));
     expect(both.map((r) => r.status).toSorted()).toEqual(['fulfilled', 'rejected']);
     expect((both.find((r) => r.status === 'rejected') as PromiseRejectedResult).reason).toBeInstanceOf(CheckpointMoved);
     expect(await rowsOf('tally_4')).toEqual(new Map([['x', 1]]));
+  });
+
+  it('is refused with the slices of other partitions that it came with, when one of them was handled by another worker', async () => {
+    const projection = await view('tally_7');
+    const consumer = viewConsumer(projection);
+    await applySlices(h.pool, new Projector(projection), consumer, slice([event('x', 0)], 0));
+    const both = [...slice([event('y', 0)], 0, 1), ...slice([event('x', 0)], 0)];
+    await expect(applySlices(h.pool, new Projector(projection), consumer, both)).rejects.toBeInstanceOf(CheckpointMoved);
+    expect(await rowsOf('tally_7')).toEqual(new Map([['x', 1]]));
+    expect(await checkpointOf(h.pool, consumer, 'mail', 1)).toBe(0);
   });
 
   it('waits for a writer of the same view and does not hold up another view', async () => {
@@ -108,8 +118,8 @@ describe('a slice of a view', () => {
     let waiting: Promise<void> | undefined;
     await transaction(h.pool, async (db) => {
       await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [viewConsumer(one)]);
-      waiting = applySlice(h.pool, new Projector(one), viewConsumer(one), slice([event('x', 0)], 0)).then(() => void done.push('one'));
-      await applySlice(h.pool, new Projector(two), viewConsumer(two), slice([event('x', 0)], 0));
+      waiting = applySlices(h.pool, new Projector(one), viewConsumer(one), slice([event('x', 0)], 0)).then(() => void done.push('one'));
+      await applySlices(h.pool, new Projector(two), viewConsumer(two), slice([event('x', 0)], 0));
       done.push('two');
     });
     await waiting;
