@@ -390,7 +390,7 @@ describe('messages', () => {
   it('are waited for while delivery is under way, for as long as asked', async () => {
     const [session, id] = [uuid(), api.platform.engine.ids.queueId()];
     await mail([accepted(id, session, ['r@a.test'], 'slow@far.test')], session, false);
-    expect(await gives(schemas.Story, v1('GET', `/messages/${id}/story?wait=300`))).toMatchObject({ complete: false, outcomes: [{ ends: [] }] });
+    expect(await gives(schemas.Story, v1('GET', `/messages/${id}/story?wait=2000`))).toMatchObject({ complete: false, outcomes: [{ ends: [] }] });
     await refuses('no-such-message', 404, v1('GET', `/messages/${api.platform.engine.ids.queueId()}/story?wait=50`));
   });
 

@@ -8,7 +8,7 @@ import type { Directory } from '@kiroku/domain/mail/directory-port.js';
 import { type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
 import { LRUCache } from 'lru-cache';
 import { bounced, entered, incoming, routed } from './outcomes.js';
-import { type Accepted, first, fit, type Piece, pieceOf, type Work } from './pieces.js';
+import { type Accepted, first, fitting, type Piece, pieceOf, type Work } from './pieces.js';
 
 export const DELIVERY = 'delivery';
 /** Messages whose aliases are followed at once: few at first, more while the fan-out is small. */
@@ -20,6 +20,7 @@ const ATTEMPTS = 25;
 const LINGER = 3;
 
 interface Place { readonly version: number; readonly head: MailboxHead }
+
 /** A counter for the outside; see apps/delivery/src/main.ts. */
 export interface DeliveryMetrics {
   delivered(messages: number): void;
@@ -100,10 +101,10 @@ export class LocalDelivery {
   async #deliver(pieces: readonly Piece[]): Promise<readonly Piece[]> {
     const all = pieces.flatMap((p) => p.messages);
     const everyone = await expand(all.map((a) => a.data.recipients.map((r) => r.address)), (addresses) => this.directory.lookup(addresses));
-    const fitting = fit(everyone);
-    this.#reach = fitting < all.length ? Math.max(1, fitting) : Math.min(LAST_REACH, Math.max(this.#reach, 2 * all.length));
-    const taken = first(pieces, fitting);
-    const [messages, expansions] = [all.slice(0, fitting), everyone.slice(0, fitting)];
+    const count = fitting(everyone);
+    this.#reach = count < all.length ? Math.max(1, count) : Math.min(LAST_REACH, Math.max(this.#reach, 2 * all.length));
+    const taken = first(pieces, count);
+    const [messages, expansions] = [all.slice(0, count), everyone.slice(0, count)];
     const checkpoints = taken.map(({ work, to }): CheckpointMove => ({
       consumer: DELIVERY, topic: work.slice.topic, partition: work.slice.partition, from: work.position, to,
     }));

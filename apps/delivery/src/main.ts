@@ -1,5 +1,4 @@
-import { startModule } from '@kiroku/infra/platform/nest.js';
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
-import { DeliveryModule } from './delivery.module.js';
+import { startDelivery } from './role.js';
 
-runRole('delivery', ({ postgres }) => startModule(DeliveryModule.of(postgres)));
+runRole('delivery', ({ postgres }) => startDelivery(postgres));

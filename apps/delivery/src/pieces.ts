@@ -8,6 +8,7 @@ import type { MessageAccepted } from '@kiroku/domain/mail/events.js';
  * time-out, or its partition would stand still for ever.
  */
 const MOST_OUTCOMES = 4_000;
+
 export type Accepted = Recorded<'MessageAccepted', MessageAccepted['data']>;
 /** A slice on its way. */
 export interface Work {
@@ -18,6 +19,7 @@ export interface Work {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
+
 /** What the next transaction does of a slice. */
 export interface Piece {
   readonly work: Work;
@@ -44,7 +46,7 @@ export function pieceOf(work: Work, room: number): Piece {
 }
 
 /** How many messages, from the first on, a transaction can take. */
-export function fit(expansions: readonly Expansion[]): number {
+export function fitting(expansions: readonly Expansion[]): number {
   let outcomes = 0;
   const over = expansions.findIndex(({ local, remote, failures }, i) => (outcomes += local.length + remote.length + failures.length) > MOST_OUTCOMES && i > 0);
   return over === -1 ? expansions.length : over;

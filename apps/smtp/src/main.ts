@@ -1,5 +1,4 @@
-import { startModule } from '@kiroku/infra/platform/nest.js';
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
-import { SmtpModule } from './smtp.module.js';
+import { startSmtp } from './role.js';
 
-runRole('smtp', ({ config, postgres }) => startModule(SmtpModule.of(config, postgres)));
+runRole('smtp', ({ config, postgres }) => startSmtp(config, postgres));

@@ -1,5 +1,4 @@
-import { startModule } from '@kiroku/infra/platform/nest.js';
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
-import { WorkerModule } from './worker.module.js';
+import { startWorker } from './role.js';
 
-runRole('worker', ({ config, postgres }) => startModule(WorkerModule.of(config, postgres)));
+runRole('worker', ({ config, postgres }) => startWorker(config, postgres));

@@ -171,7 +171,7 @@ describe('the retention of session facts', () => {
     await h.pool.query(`UPDATE history.session SET at = $1 WHERE entries LIKE $2`, [at, `%"${name}"%`]);
   };
   const storyOf = async (subject: string): Promise<number> => (await h.pool.query('SELECT 1 FROM view.story_1 WHERE subject = $1', [subject])).rowCount ?? 0;
-  const verified = () => new Rebuild(h.log, h.pool, stories as unknown as Projection).verify();
+  const verified = () => new Rebuild(h.log, h.pool, stories).verify();
 
   it('forgets what is older, in the history and in the stories, which still equal their rebuild', async () => {
     await session('S-old', NINE - 91 * DAY);
@@ -198,7 +198,7 @@ describe('the retention of session facts', () => {
     let pruned: Promise<number> | undefined;
     const read = async (): Promise<void> => { await (pruned ??= pruneSessions(h.pool, NINE, 90 * DAY)); };
     const log = { partitions: (t: 'mail') => h.log.partitions(t), read: async (...what: Parameters<typeof h.log.read>) => { const found = await h.log.read(...what); await read(); return found; } };
-    await new Rebuild(log as typeof h.log, h.pool, stories as unknown as Projection).replace();
+    await new Rebuild(log as typeof h.log, h.pool, stories).replace();
     expect(await pruned).toBe(0);
     expect((await verified()).differences).toEqual([]);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(2);

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => h.close());
 
-const member = (): Member => h.another([counters as unknown as Projection]);
+const member = (): Member => h.another([counters]);
 const counted = ({ engine }: Member, stream: string, expected: number, by = 1) => ({ stream, expected, events: [recorded(engine, { type: 'Counted', data: { by } })] });
 const total = async (name: string): Promise<number | undefined> =>
   (await h.pool.query<CounterRow>('SELECT total FROM view.counter_1 WHERE name = $1', [name])).rows[0]?.total;

@@ -114,7 +114,7 @@ export class PostgresEventStore implements EventStore {
         if (guilty.length === 0) {
           // Not a conflict. One call's data may be at fault (or all fail alike): each on its own, so that none suffers for another.
           // Not after a lost connection: what had been committed would come back as a conflict with itself.
-          if (calls.length > 1) return this.#oneByOne(calls);
+          if (calls.length > 1 && surelyFailed(error)) return this.#oneByOne(calls);
           for (const call of calls) call.reject(error);
           return;
         }

@@ -17,7 +17,7 @@ export function connectionOptions(address: PostgresConnection, timeout = 20_000)
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
 export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined): pg.Pool {
-  const pool = new pg.Pool({ ...connectionOptions(address), max, idleTimeoutMillis: 60_000 });
+  const pool = new pg.Pool({ ...connectionOptions(address), max, idleTimeoutMillis: 10_000 });
   pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
   return pool;
 }

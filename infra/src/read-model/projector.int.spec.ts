@@ -28,7 +28,7 @@ const notes: Projection<NoteRow> = {
   },
   removes: ({ event }) => (event.type === 'ShelfEmptied' ? { shelf: (event.data as Note).shelf } : undefined),
   apply(row, { event }, key) {
-    const { shelf, n, text, by } = event.data as Note;
+    const { shelf, text, by } = event.data as Note;
     const made = { shelf, n: key.n as number, text: text ?? null, bytes: null, total: 0, open: false };
     switch (event.type) {
       case 'Written':
@@ -45,7 +45,7 @@ const notes: Projection<NoteRow> = {
 
 let db: TestPostgres;
 let pool: pg.Pool;
-const projector = new Projector(notes as unknown as Projection);
+const projector = new Projector(notes);
 
 beforeAll(async () => {
   db = await testPostgres();

@@ -121,7 +121,7 @@ describe('a view that is replaced', () => {
   });
 
   it('has the indexes and the durability of the one before', async () => {
-    const shape = async () => (await h.pool.query(
+    const shape = async () => (await h.pool.query<{ relpersistence: string; indexes: string[] }>(
       `SELECT relpersistence, (SELECT array_agg(regexp_replace(indexdef, 'INDEX \\S+ ', '') ORDER BY 1) FROM pg_indexes i WHERE i.schemaname = 'view' AND i.tablename = c.relname) AS indexes
        FROM pg_class c WHERE relnamespace = 'view'::regnamespace AND relname = 'message_1'`)).rows;
     const before = await shape();

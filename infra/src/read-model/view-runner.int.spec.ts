@@ -23,7 +23,7 @@ afterAll(() => h.close());
 async function view(name: string): Promise<Projection> {
   const projection = tallyOf(name);
   await h.pool.query(tableOf(projection));
-  return projection as unknown as Projection;
+  return projection;
 }
 const note = (name: string, key = name) => ({ topic: 'mail' as const, key, event: recorded(h.engine, { type: 'Noted', data: { name } }) });
 const rowsOf = async (name: string): Promise<ReadonlyMap<string, number>> =>

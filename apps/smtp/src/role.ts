@@ -1,63 +1,27 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type BeforeApplicationShutdown, type DynamicModule, Inject, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DirectoryAuthenticator } from '@kiroku/infra/auth/directory-authenticator.js';
 import { saslExchange } from '@kiroku/infra/auth/sasl.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Config } from '@kiroku/infra/config/config.js';
 import { Certificates } from '@kiroku/infra/net/certificates.js';
 import { type Listener, LineServer } from '@kiroku/infra/net/line-server.js';
-import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
-import { openPlatform, type Platform } from '@kiroku/infra/platform/platform.js';
+import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { PRODUCT } from '@kiroku/infra/platform/product.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
+import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
 import { SmtpServer } from './server.js';
 
 /** ms that conversations may go on when the process is asked to end. */
 const PATIENCE = 20_000;
 
-interface Smtp {
-  readonly platform: Platform;
-  readonly bodies: FileObjectStore;
-  readonly protocol: SmtpServer;
-  readonly server: LineServer;
-  readonly certificates: Certificates;
-}
-
-/** Wires the SMTP role: MX, submission and implicit-TLS listeners over the embedded engines. */
-export class SmtpModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  static of(config: Config, postgres: PostgresConnection): DynamicModule {
-    return { module: SmtpModule, providers: [{ provide: 'smtp', useFactory: () => open(config, postgres) }] };
-  }
-
-  constructor(@Inject('smtp') private readonly smtp: Smtp) {}
-
-  async onApplicationBootstrap(): Promise<void> {
-    const { platform, server } = this.smtp;
-    const listeners = await server.listen();
-    platform.live();
-    platform.logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'smtp serves');
-  }
-
-  beforeApplicationShutdown(): Promise<void> {
-    return this.smtp.server.drain(PATIENCE);
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    const { protocol, bodies, certificates, platform } = this.smtp;
-    await protocol.settled();
-    await bodies.close();
-    certificates.close();
-    await platform.close();
-  }
-}
-
-async function open(config: Config, postgres: PostgresConnection): Promise<Smtp> {
+/** The SMTP role: MX, submission and implicit-TLS listeners over the embedded engines. */
+export async function startSmtp(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
   const platform = openPlatform('smtp', postgres);
-  const { pool, engine, log, sessions, trouble, metrics } = platform;
+  const { pool, engine, log, sessions, trouble, metrics, logger } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
   await admission.admit('smtp', '127.0.0.1'); // settings at hand before the first client
@@ -81,7 +45,18 @@ async function open(config: Config, postgres: PostgresConnection): Promise<Smtp>
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   metrics.gauge('kiroku_refusal_facts_dropped', 'Facts of refusals that could not be written', () => protocol.droppedFacts);
-  return { platform, bodies, protocol, server, certificates };
+  const listeners = await server.listen();
+  platform.live();
+  logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'smtp serves');
+  return {
+    drain: async () => {
+      await server.drain(PATIENCE);
+      await protocol.settled();
+      await bodies.close();
+      certificates.close();
+      await platform.close();
+    },
+  };
 }
 
 function listenersOf({ bind, smtpPort, submissionPort, smtpsPort }: Config): readonly Listener[] {

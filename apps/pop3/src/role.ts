@@ -1,63 +1,27 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type BeforeApplicationShutdown, type DynamicModule, Inject, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DirectoryAuthenticator } from '@kiroku/infra/auth/directory-authenticator.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Config } from '@kiroku/infra/config/config.js';
 import { Certificates } from '@kiroku/infra/net/certificates.js';
 import { type Listener, LineServer } from '@kiroku/infra/net/line-server.js';
-import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
-import { openPlatform, type Platform } from '@kiroku/infra/platform/platform.js';
+import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { PRODUCT } from '@kiroku/infra/platform/product.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { PostgresMaildrops } from '@kiroku/infra/read-model/maildrops.js';
+import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
 import { Pop3 } from './pop3.js';
 
 /** ms that sessions may go on when the process is asked to end. */
 const PATIENCE = 20_000;
 
-interface Parts {
-  readonly platform: Platform;
-  readonly bodies: FileObjectStore;
-  readonly maildrops: PostgresMaildrops;
-  readonly server: LineServer;
-  readonly certificates: Certificates;
-}
-
-/** Wires the POP3 role. */
-export class Pop3Module implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  static of(config: Config, postgres: PostgresConnection): DynamicModule {
-    return { module: Pop3Module, providers: [{ provide: 'pop3', useFactory: () => open(config, postgres) }] };
-  }
-
-  constructor(@Inject('pop3') private readonly pop3: Parts) {}
-
-  async onApplicationBootstrap(): Promise<void> {
-    const { platform, server } = this.pop3;
-    const listeners = await server.listen();
-    platform.live();
-    platform.logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'pop3 serves');
-  }
-
-  beforeApplicationShutdown(): Promise<void> {
-    return this.pop3.server.drain(PATIENCE);
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    const { maildrops, bodies, certificates, platform } = this.pop3;
-    await maildrops.close();
-    await bodies.close();
-    certificates.close();
-    await platform.close();
-  }
-}
-
-async function open(config: Config, postgres: PostgresConnection): Promise<Parts> {
+/** The POP3 role. */
+export async function startPop3(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
   const platform = openPlatform('pop3', postgres, 4);
-  const { pool, address, engine, sessions, trouble, metrics } = platform;
+  const { pool, address, engine, sessions, trouble, metrics, logger } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
   await admission.admit('pop3', '127.0.0.1'); // settings at hand before the first client
@@ -77,7 +41,18 @@ async function open(config: Config, postgres: PostgresConnection): Promise<Parts
     trouble,
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
-  return { platform, bodies, maildrops, server, certificates };
+  const listeners = await server.listen();
+  platform.live();
+  logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'pop3 serves');
+  return {
+    drain: async () => {
+      await server.drain(PATIENCE);
+      await maildrops.close();
+      await bodies.close();
+      certificates.close();
+      await platform.close();
+    },
+  };
 }
 
 function listenersOf({ bind, pop3Port, pop3sPort }: Config): readonly Listener[] {
