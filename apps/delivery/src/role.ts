@@ -31,7 +31,7 @@ export async function startDelivery(postgres: PostgresConnection): Promise<Runni
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
   });
   const subscription = await log.consume({
-    group: DELIVERY, topics: ['mail'], batch: BATCH, pace: PACE, start: delivery.start, handle: delivery.handle,
+    group: DELIVERY, topics: ['mail'], batch: BATCH, pace: () => PACE, start: delivery.start, handle: delivery.handle,
     // A partition that another process has taken over is read again from its checkpoint.
     trouble: (error) => { if (!(error instanceof CheckpointMoved)) platform.trouble(error); },
   });

@@ -4,8 +4,9 @@ import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
 import { guarded } from '@kiroku/infra/read-model/database.js';
-import { runView } from '@kiroku/infra/read-model/view-runner.js';
+import { PACE, runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
+import { Politeness } from './politeness.js';
 import { pruneSessions, sweepBodies } from './sweep.js';
 
 /** ms between rounds of housekeeping, and before the first one. */
@@ -29,7 +30,7 @@ export class Worker {
     const { log, pool, trouble } = this.platform;
     // A slice that another worker has handled is no trouble: this one reads its checkpoint again.
     const report = (error: unknown): void => { if (!(error instanceof CheckpointMoved)) trouble(error); };
-    this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report)));
+    this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report, new Politeness(PACE).pace)));
     this.#later(FIRST);
     // What processes that died had not yet told the index; reading finds it meanwhile, more slowly.
     this.#round = this.bodies.recoverIndex().then(() => undefined, this.platform.trouble);

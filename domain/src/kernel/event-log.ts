@@ -42,9 +42,9 @@ export interface Consumer {
   readonly batch: number;
   /**
    * At least so many ms between the starts of two slices of a partition, unless a slice was full: a consumer that nobody waits for
-   * does more per transaction. Default 0.
+   * does more per transaction. Asked after each slice. Default 0.
    */
-  readonly pace?: number;
+  pace?(): number;
   /** Asked each time a partition is gained. The consumer keeps the position itself, in the same transaction as its results. */
   start(topic: Topic, partition: number): Promise<number>;
   /**

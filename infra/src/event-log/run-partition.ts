@@ -1,5 +1,7 @@
 import type { Consumer, EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 
+/** ms after which a consumer is asked again how fast it wants to go. */
+const STEP = 500;
 /** ms after trouble that goes on and on. */
 const LONGEST_PAUSE = 5_000;
 
@@ -47,13 +49,20 @@ export async function runPartition(
         position = last.position + 1;
       }
       failures = 0;
-      const left = (consumer.pace ?? 0) - (performance.now() - began);
-      if (left > 0 && events.length < consumer.batch) await control.pause(left);
+      if (events.length < consumer.batch) await keepPace(consumer, began, control);
     } catch (error) {
       if (control.stopping.aborted) return;
       consumer.trouble(error);
       position = undefined;
       await control.pause(Math.min(LONGEST_PAUSE, 100 * 2 ** failures++));
     }
+  }
+}
+
+async function keepPace(consumer: Consumer, began: number, control: PartitionControl): Promise<void> {
+  while (!control.stopping.aborted) {
+    const left = (consumer.pace?.() ?? 0) - (performance.now() - began);
+    if (left <= 0) return;
+    await control.pause(Math.min(left, STEP));
   }
 }

@@ -8,7 +8,7 @@ import { Projector } from './projector.js';
 
 const BATCH = 2_000;
 /** ms: views may lag a little, and are cheaper so. */
-const PACE = 500;
+export const PACE = 500;
 /** ms in which partitions find together: an event and what follows from it then cost one row, not two. */
 const LINGER = 50;
 
@@ -25,6 +25,7 @@ export async function runView(
   pool: pg.Pool,
   projection: Projection,
   trouble: (error: unknown) => void,
+  pace: () => number = () => PACE,
 ): Promise<Subscription> {
   const projector = new Projector(projection);
   const consumer = viewConsumer(projection);
@@ -32,7 +33,7 @@ export async function runView(
     group: consumer,
     topics: projection.topics,
     batch: BATCH,
-    pace: PACE,
+    pace,
     start: (topic, partition) => checkpointOf(pool, consumer, topic, partition),
     handle: gatherSlices((slices) => applySlices(pool, projector, consumer, slices), LINGER),
     trouble,
