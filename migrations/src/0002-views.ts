@@ -14,6 +14,7 @@ export class Views0002 implements MigrationInterface {
     await db.query(`
       CREATE UNIQUE INDEX ON view.account_1 (address);
       CREATE INDEX ON view.account_1 (domain, address);
+      CREATE INDEX ON view.account_1 (id) WHERE reversible;
       CREATE INDEX ON view.alias_1 (domain) WHERE wildcard;
       CREATE INDEX ON view.mailbox_1 (account_id);
       CREATE INDEX ON view.message_1 (header_message_id) WHERE header_message_id IS NOT NULL;

@@ -1,15 +1,13 @@
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
-import { type Progress, Rebuild, type RebuildReport } from '@kiroku/infra/read-model/rebuild.js';
+import { Rebuild, type RebuildReport } from '@kiroku/infra/read-model/rebuild.js';
 import { ALL_VIEWS } from '@kiroku/infra/read-model/views.js';
 import { withDatabase } from '@kiroku/infra/supervise/local-database.js';
-import { Presets, SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
+import { progressOf } from './progress.js';
 
 interface Options { readonly verify?: boolean; readonly list?: boolean; readonly all?: boolean; readonly json?: boolean }
-
-interface Bar { readonly show: (progress: Progress) => void; readonly end: () => void }
 
 /** `kiroku replay`: works on the database itself, with or without a running server. */
 export function registerReplay(program: Command): void {
@@ -62,23 +60,4 @@ function verdict({ differences }: RebuildReport): string {
   if (differences === undefined) return ', in its place';
   if (differences.length === 0) return ', equal to the live view';
   return `, DIFFERENT:\n${differences.map((d) => `  ${d}\n`).join('')}`;
-}
-
-/** A bar where somebody watches, a line every tenth where it is logged, nothing with --json. */
-function progressOf(name: string, silent: boolean): Bar {
-  if (silent) return { show: () => undefined, end: () => undefined };
-  if (!process.stderr.isTTY) {
-    let next = 0.1;
-    return {
-      show: ({ done, total }) => {
-        if (total === 0 || done / total < next) return;
-        next = Math.floor((done / total) * 10) / 10 + 0.1;
-        process.stderr.write(`${name}: ${Math.floor((done / total) * 100)} %\n`);
-      },
-      end: () => undefined,
-    };
-  }
-  const bar = new SingleBar({ format: `${name} {bar} {percentage} % | {value}/{total} events | {eta_formatted} left`, clearOnComplete: true }, Presets.rect);
-  bar.start(1, 0);
-  return { show: ({ done, total }) => { bar.setTotal(total); bar.update(done); }, end: () => bar.stop() };
 }

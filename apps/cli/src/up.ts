@@ -25,7 +25,10 @@ export function registerUp(program: Command): void {
   // What a new database or a new release needs; run by `up` in a process of its own, whose memory ends with it.
   program.command('migrate', { hidden: true }).action(async () => {
     const { migrate } = await import('@kiroku/migrations/migrate.js');
-    await migrate((JSON.parse(process.env[RUNTIME] ?? '{}') as { postgres: Exclude<PostgresConnection, undefined> }).postgres);
+    const { postgres, data } = JSON.parse(process.env[RUNTIME] ?? '{}') as { postgres: PostgresConnection; data: string };
+    await migrate(postgres);
+    const { refuseLostKey } = await import('./lost-key.js');
+    await refuseLostKey(postgres, data);
   });
 }
 
@@ -49,19 +52,26 @@ async function up(list: string): Promise<number> {
     roles: wanted.map((name) => roleOf(name as RoleName, config)),
     config,
     ports: portsOf(config),
-    prepare: migrated,
-    log: (level, message, details) => logger[level](details ?? {}, message),
+    prepare: (postgres) => migrated(postgres, config.data),
+    // Which role and process it is about; `role` and `pid` of the line itself are the supervisor's.
+    log: (level, message, { role: about, pid: process, ...details } = {}) =>
+      logger[level]({ ...(about !== undefined && { about }), ...(process !== undefined && { process }), ...details }, message),
   });
   try {
     const began = performance.now();
     await supervisor.start();
     logger.info({ ms: Math.round(performance.now() - began), bind: config.bind, ports: portsOf(config), data: config.data }, 'Kiroku serves');
   } catch (error) {
-    process.stderr.write(`kiroku: ${error instanceof Error ? error.message : String(error)}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    if (message.includes('\n')) logger.error({ trace: message }, 'could not start');
+    process.stderr.write(`kiroku: ${firstLine(message) ?? 'could not start'}\n`);
     return 1;
   }
   return supervisor.untilStopped();
 }
+
+/** A trace is for the log; people get its message. */
+const firstLine = (text: string): string | undefined => /(?:^|\n)(?:\w*Error: )?(?!\s|node:|file:|Node\.js|\/)(.+)/.exec(text.trim())?.[1];
 
 function complain(message: string): number {
   process.stderr.write(`kiroku: ${message}\n`);
@@ -83,15 +93,15 @@ function portsOf(config: Config): Record<string, number> {
 }
 
 /** Migrations in a process of their own. */
-async function migrated(postgres: PostgresConnection): Promise<void> {
+async function migrated(postgres: PostgresConnection, data: string): Promise<void> {
   const main = process.argv[1];
   if (main === undefined) throw new Error('started without a script');
   const child = spawn(process.execPath, ['--enable-source-maps', main, 'migrate'], {
     stdio: ['ignore', 'inherit', 'pipe'],
-    env: { ...process.env, [RUNTIME]: JSON.stringify({ postgres }) },
+    env: { ...process.env, [RUNTIME]: JSON.stringify({ postgres, data }) },
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4_000)));
   const [code] = (await once(child, 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`the database could not be brought up to date: ${said.trim()}`);
+  if (code !== 0) throw new Error(firstLine(said) ?? 'the database could not be brought up to date');
 }

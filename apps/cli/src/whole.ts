@@ -1,3 +1,4 @@
+import { registerBodies } from './bodies.js';
 import { registerDoctor } from './doctor.js';
 import { makeProgram, runProgram } from './program.js';
 import { registerReplay } from './replay.js';
@@ -13,6 +14,7 @@ export async function main(): Promise<void> {
   registerUp(program);
   registerReplay(program);
   registerDoctor(program);
+  registerBodies(program);
   const code = await runProgram(program, process.argv.slice(2), terminal);
   if (code !== 0) process.exitCode = code; // a command may have set its own
 }

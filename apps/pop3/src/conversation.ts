@@ -38,6 +38,8 @@ export class Conversation {
     private readonly ports: Pop3Ports,
     private readonly options: Pop3Options,
     private readonly settings: Settings,
+    /** See Admission. */
+    private readonly digests = true,
   ) {
     this.output = new Output(connection);
     this.listener = options.listeners?.[connection.listener] ?? {};
@@ -111,7 +113,8 @@ export class Conversation {
     const { stls = true, apopOnly = false } = this.listener;
     const tls = this.connection.tls !== undefined;
     const passwords = apopOnly ? 'no' : tls || this.settings.plainAuthWithoutTls ? 'yes' : stls ? 'after-tls' : 'no';
-    const may = (when: Offer['passwords']) => (apopOnly ? [] : MECHANISMS.filter((mechanism) => !sendsPassword(mechanism) || passwords === when));
+    const possible = apopOnly ? [] : MECHANISMS.filter((mechanism) => this.digests || mechanism !== 'CRAM-MD5');
+    const may = (when: Offer['passwords']) => possible.filter((mechanism) => !sendsPassword(mechanism) || passwords === when);
     return {
       stls: tls ? 'active' : stls ? 'available' : 'unavailable',
       passwords,

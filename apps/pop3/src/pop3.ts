@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
+import type { Admission } from '@kiroku/domain/policy/admission-port.js';
 import { render } from '@kiroku/domain/pop3/replies.js';
 import { type Connection, ConnectionEnded, type Protocol } from '@kiroku/infra/net/connection.js';
 import { Conversation } from './conversation.js';
@@ -27,8 +27,8 @@ export class Pop3 implements Protocol {
     let reason = 'failure';
     let conversation: Conversation | undefined;
     try {
-      const settings = await this.admit(connection);
-      if (settings) conversation = new Conversation(connection, this.ports, this.options, settings);
+      const admitted = await this.admit(connection);
+      if (admitted) conversation = new Conversation(connection, this.ports, this.options, admitted.settings, admitted.digests);
       reason = conversation ? await conversation.run(this.unique()) : 'refused';
       // Before the last fact, so that it counts what leaves with the end. Where the client left first, all has left already.
       if (reason !== 'client-left') connection.close();
@@ -43,11 +43,12 @@ export class Pop3 implements Protocol {
     }
   }
 
-  /** The settings of this session, or undefined when the client was refused and told so. */
-  private async admit(connection: Connection): Promise<Settings | undefined> {
-    const { settings, refused } = await this.ports.admission.admit('pop3', connection.peer.ip);
+  /** What holds for this session, or undefined when the client was refused and told so. */
+  private async admit(connection: Connection): Promise<Admission | undefined> {
+    const admission = await this.ports.admission.admit('pop3', connection.peer.ip);
+    const { settings, refused } = admission;
     connection.idleTimeout = settings.pop3IdleTime || Infinity;
-    if (!refused) return settings;
+    if (!refused) return admission;
     const reply = render('refused', 'en');
     const data = { protocol: 'pop3', peer: connection.peer, verb: '', rule: refused, reply };
     this.ports.log.note(connection.id, { type: 'CommandRefused', data });

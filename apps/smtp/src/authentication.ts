@@ -7,8 +7,9 @@ import { ConnectionEnded, LineTooLong } from '@kiroku/infra/net/connection.js';
 import type { Dialogue } from './dialogue.js';
 
 /** What may be used on this connection now. */
-export function mechanismsFor({ connection, settings }: Dialogue): readonly Mechanism[] {
-  return connection.tls || settings.plainAuthWithoutTls ? MECHANISMS : MECHANISMS.filter((mechanism) => !sendsPassword(mechanism));
+export function mechanismsFor({ connection, settings, digests }: Dialogue): readonly Mechanism[] {
+  const secure = connection.tls !== undefined || settings.plainAuthWithoutTls;
+  return MECHANISMS.filter((mechanism) => (secure || !sendsPassword(mechanism)) && (digests || mechanism !== 'CRAM-MD5'));
 }
 
 /** Canonical base64 (RFC 4648 §4) only: another reading of the same bytes helps nobody honest. */
@@ -26,7 +27,7 @@ export async function authenticate(dialogue: Dialogue, { mechanism: name, initia
   };
   const mechanism = mechanismOf(name);
   if (!mechanism) return refuse('unknown-mechanism');
-  if (!mechanismsFor(dialogue).includes(mechanism)) return refuse('encryption-required');
+  if (!mechanismsFor(dialogue).includes(mechanism)) return refuse(sendsPassword(mechanism) ? 'encryption-required' : 'unknown-mechanism');
   const first = initial === undefined ? undefined : initial === '=' ? Buffer.alloc(0) : decode(initial);
   if (initial !== undefined && first === undefined) return refuse('auth-malformed');
   const { defaultDomain } = dialogue.settings;

@@ -46,6 +46,8 @@ export class Dialogue {
     readonly on: SmtpDependencies,
     readonly settings: Settings,
     private readonly trail: FactTrail,
+    /** See Admission. */
+    readonly digests = true,
   ) {
     this.host = settings.hostname === '' ? on.hostname : settings.hostname;
   }

@@ -46,8 +46,8 @@ export class SmtpServer implements Protocol {
       connection.write(`${reply('unavailable', { host: this.on.hostname })}\r\n`);
       return;
     }
-    const { settings, refused } = admission;
-    const dialogue = new Dialogue(connection, this.on, settings, this.trail);
+    const { settings, refused, digests } = admission;
+    const dialogue = new Dialogue(connection, this.on, settings, this.trail, digests);
     const opened = this.on.clock.now();
     const { tls, listener, local } = connection;
     connection.idleTimeout = settings.smtpIdleTime;

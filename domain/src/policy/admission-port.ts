@@ -6,6 +6,8 @@ export interface Admission {
   readonly settings: Settings;
   /** Why not, or undefined: `blocked` (block list), `locked-out` (too many failures or connections). Allow list entries are never refused. */
   readonly refused: 'blocked' | 'locked-out' | undefined;
+  /** False when no account keeps a reversible secret: CRAM-MD5 could only fail, and clients that prefer it would never try another. Default true. */
+  readonly digests?: boolean;
 }
 
 /** Connection policy shared by all protocols. Answers reflect every append that has returned; calls at the same time share one query. */

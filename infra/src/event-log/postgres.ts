@@ -20,7 +20,7 @@ const READ_SIZE = 2 << 20;
 
 type Fact = Exclude<Topic, 'decision'>;
 /** An entry as it will lie in its row. */
-interface Line { readonly partition: number; readonly json: string }
+interface Line { readonly partition: number; readonly type: string; readonly json: string }
 /** A row to be: `entries` is a JSON list of `{ k: key, e: event }`. The database never looks inside. */
 interface FactRow { readonly partition: number; readonly count: number; readonly entries: string }
 interface Waiting { readonly lines: readonly Line[]; readonly size: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -38,6 +38,8 @@ export class PostgresEventLog implements EventLog {
     private readonly hints: Hints,
     private readonly upgrades: Upgrades = {},
     private readonly now: () => number = Date.now,
+    /** Told after each append how many facts of a type it held. */
+    private readonly appended: (type: string, count: number) => void = () => undefined,
   ) {}
 
   partitions(topic: Topic): number {
@@ -51,7 +53,7 @@ export class PostgresEventLog implements EventLog {
         (topic) =>
           new Promise<void>((resolve, reject) => {
             const lines = entries.flatMap((e): readonly Line[] =>
-              e.topic === topic ? [{ partition: partitionOf(e.key, PARTITIONS[topic]), json: JSON.stringify({ k: e.key, e: e.event }) }] : []);
+              e.topic === topic ? [{ partition: partitionOf(e.key, PARTITIONS[topic]), type: e.event.type, json: JSON.stringify({ k: e.key, e: e.event }) }] : []);
             this.#queues[topic].push({ lines, size: lines.reduce((n, l) => n + l.json.length, 0), resolve, reject });
             this.#pump(topic);
           }),
@@ -91,6 +93,9 @@ export class PostgresEventLog implements EventLog {
       await transaction(this.pool, async (db) => {
         for (const doc of docs) await append(db, doc);
       });
+    const types = new Map<string, number>();
+    for (const { type } of lines) types.set(type, (types.get(type) ?? 0) + 1);
+    for (const [type, count] of types) this.appended(type, count);
     this.hints.send(topic, docs.flatMap((doc) => doc.map((row) => row.partition)));
   }
 

@@ -45,7 +45,8 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
   const pool = openPool(address, connections, trouble);
   if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
-  const log = new PostgresEventLog(pool, hints, UPGRADES);
+  const count = (type: string, by: number): void => metrics.count('kiroku_facts_total', 'Facts appended to the event log, by type', by, { type });
+  const log = new PostgresEventLog(pool, hints, UPGRADES, Date.now, count);
   const store = new PostgresEventStore(pool, hints, INLINE_VIEWS.map((view) => new Projector(view)), UPGRADES);
   const engine: Engine = { store, clock: systemClock, ids: systemIds() };
   const sessions = new LoggedSessions(

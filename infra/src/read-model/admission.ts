@@ -20,13 +20,15 @@ interface Counted { readonly command: LockoutCommand; readonly session: string }
 /** Lists of addresses, parsed once per change of the settings. */
 interface Parsed { readonly text: string; readonly settings: Settings; readonly allow: (ip: string) => boolean; readonly block: (ip: string) => boolean }
 
+interface Answer { readonly parsed: Parsed; readonly lockedUntil: number; readonly digests: boolean }
+
 /** Connection policy from the inline views `settings_1` and `lockout_1`: one query for all connections that arrive together. */
 export class PostgresAdmission implements AdmissionPolicy {
   #parsed: Parsed = parse('{}');
   /** Connections per address since its window began; per process, see docs/decisions. */
   readonly #connections = new LRUCache<string, { since: number; count: number }>({ max: COUNTED });
   readonly #count = gather<Counted, undefined>((all) => this.#decide(all));
-  readonly #ask = gather<Ask, { parsed: Parsed; lockedUntil: number }>((asks) => this.#query(asks));
+  readonly #ask = gather<Ask, Answer>((asks) => this.#query(asks));
 
   constructor(
     private readonly pool: pg.Pool,
@@ -34,9 +36,9 @@ export class PostgresAdmission implements AdmissionPolicy {
   ) {}
 
   async admit(protocol: Service, ip: string): Promise<Admission> {
-    const { parsed, lockedUntil } = await this.#ask({ protocol, ip });
+    const { parsed, lockedUntil, digests } = await this.#ask({ protocol, ip });
     const refused = parsed.allow(ip) ? undefined : parsed.block(ip) ? 'blocked' : lockedUntil > this.engine.clock.now() ? 'locked-out' : undefined;
-    return { settings: parsed.settings, refused };
+    return { settings: parsed.settings, refused, digests };
   }
 
   /** The settings as last seen by this process; fresh after any `admit`. */
@@ -44,20 +46,22 @@ export class PostgresAdmission implements AdmissionPolicy {
     return this.#parsed.settings;
   }
 
-  async #query(asks: readonly Ask[]): Promise<readonly { parsed: Parsed; lockedUntil: number }[]> {
-    const { rows } = await this.pool.query<{ changes: string | null; n: number | null; locked_until: number | null }>({
+  async #query(asks: readonly Ask[]): Promise<readonly Answer[]> {
+    const { rows } = await this.pool.query<{ changes: string | null; digests: boolean | null; n: number | null; locked_until: number | null }>({
       name: 'admit',
-      text: `SELECT (SELECT changes FROM view.settings_1) AS changes, NULL::bigint AS n, NULL::bigint AS locked_until
+      text: `SELECT (SELECT changes FROM view.settings_1) AS changes, EXISTS (SELECT FROM view.account_1 WHERE reversible) AS digests,
+               NULL::bigint AS n, NULL::bigint AS locked_until
              UNION ALL
-             SELECT NULL, a.n, l.locked_until FROM unnest($1::text[], $2::text[]) WITH ORDINALITY a(protocol, ip, n)
+             SELECT NULL, NULL, a.n, l.locked_until FROM unnest($1::text[], $2::text[]) WITH ORDINALITY a(protocol, ip, n)
              JOIN view.lockout_1 l ON l.protocol = a.protocol AND l.ip = a.ip`,
       values: [asks.map((a) => a.protocol), asks.map((a) => a.ip)],
     });
-    const changes = rows.find((r) => r.n === null)?.changes ?? '{}';
+    const server = rows.find((r) => r.n === null);
+    const changes = server?.changes ?? '{}';
     if (changes !== this.#parsed.text) this.#parsed = parse(changes);
     const until = new Map<number, number>();
     for (const { n, locked_until } of rows) if (n !== null) until.set(n, Math.max(until.get(n) ?? 0, locked_until ?? 0));
-    return asks.map((_, i) => ({ parsed: this.#parsed, lockedUntil: until.get(i + 1) ?? 0 }));
+    return asks.map((_, i) => ({ parsed: this.#parsed, lockedUntil: until.get(i + 1) ?? 0, digests: server?.digests === true }));
   }
 
   async failed(protocol: Service, ip: string, session: string): Promise<void> {
