@@ -101,6 +101,14 @@ describe('AUTH', () => {
     expect(codeOf(await client.say(base64('secret')))).toBe('235 2.7.0');
   });
 
+  it('CRAM-MD5 is neither offered nor taken where no account could use it', async () => {
+    const world = new World();
+    world.admission.digests = false;
+    const client = await Client.hello(world, { tls: TLS });
+    expect(codeOf(await client.say('AUTH CRAM-MD5'))).toBe('504 5.5.4');
+    expect(await client.say('EHLO again.test')).not.toContain('CRAM-MD5');
+  });
+
   it('CRAM-MD5 works without TLS', async () => {
     const client = await Client.hello(new World());
     expect(await client.say('AUTH CRAM-MD5')).toMatch(/^334 [A-Za-z0-9+/=]+$/);

@@ -17,7 +17,7 @@ const times = (n: number, what: () => Promise<void>): Promise<unknown> => Promis
 
 describe('admission', () => {
   it('knows the defaults before anybody has set anything', async () => {
-    expect(await policy().admit('smtp', '192.0.2.1')).toEqual({ settings: DEFAULTS, refused: undefined });
+    expect(await policy().admit('smtp', '192.0.2.1')).toEqual({ settings: DEFAULTS, refused: undefined, digests: false });
   });
 
   it('sees a setting as soon as it is set, in every process', async () => {
@@ -28,6 +28,18 @@ describe('admission', () => {
     await set({ hops: DEFAULTS.hops, tagSeparators: '+' });
     expect((await a.admit('smtp', '192.0.2.1')).settings).toEqual(DEFAULTS);
     expect(a.settings).toEqual(DEFAULTS);
+  });
+
+  it('knows whether any account keeps the secret that CRAM-MD5 needs, as soon as there is one', async () => {
+    const p = policy();
+    const row = (id: number, reversible: boolean) => h.pool.query(
+      `INSERT INTO view.account_1 VALUES ($1, $2, 'x.test', '', true, true, true, true, 0, 'sealed', $3, gen_random_uuid(), 0, 0)`,
+      [`00000000-0000-7000-8000-00000000000${id}`, `digest${id}@x.test`, reversible]);
+    await row(1, false);
+    expect((await p.admit('smtp', '192.0.2.1')).digests).toBe(false);
+    await row(2, true);
+    expect((await p.admit('smtp', '192.0.2.1')).digests).toBe(true);
+    await h.pool.query(`DELETE FROM view.account_1 WHERE address LIKE 'digest%'`);
   });
 
   it('refuses who is on the block list, unless the allow list has them too', async () => {

@@ -51,6 +51,7 @@ class MemoryAuthenticator implements Authenticator {
 
 class MemoryAdmission implements AdmissionPolicy {
   refused: Admission['refused'];
+  digests = true;
   broken = false;
   failures = 0;
   connections = 0;
@@ -61,7 +62,7 @@ class MemoryAdmission implements AdmissionPolicy {
 
   admit(): Promise<Admission> {
     if (this.broken) return Promise.reject(new Error('the views are away'));
-    return Promise.resolve({ settings: this.settings, refused: this.failures >= this.lockAfter ? 'locked-out' : this.refused });
+    return Promise.resolve({ settings: this.settings, refused: this.failures >= this.lockAfter ? 'locked-out' : this.refused, digests: this.digests });
   }
 
   failed(): Promise<void> {
