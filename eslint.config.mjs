@@ -20,6 +20,10 @@ const CONTEXTS = {
   delivery: ['kernel', 'mail', 'directory', 'mailbox'],
   smtp: ['kernel', 'mail'],
   pop3: ['kernel', 'mail'],
+  routing: ['kernel', 'mail'],
+  'smtp-client': ['kernel', 'mail'],
+  'tls-policy': ['kernel', 'mail', 'routing'],
+  notice: ['kernel', 'mail', 'delivery'],
   story: ['kernel', 'mail', 'directory', 'mailbox', 'delivery'],
 };
 
