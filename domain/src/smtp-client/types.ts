@@ -90,7 +90,7 @@ export class ConnectFailed extends Error {
   constructor(
     readonly phase: 'connect' | 'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'tls',
     readonly outcome: 'deferred' | 'refused',
-    readonly cause_: 'no-answer' | 'line' | 'refused' | 'local',
+    readonly because: 'no-answer' | 'line' | 'refused' | 'local',
     /** In the form of an SMTP reply. */
     readonly reply: string,
     readonly tlsFailed = false,
