@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { History0001 } from './0001-history.js';
 import { Views0002 } from './0002-views.js';
 import { Operations0003 } from './0003-operations.js';
+import { Outbound0004 } from './0004-outbound.js';
 
 /** A connection as `pg` takes it. */
 export type MigrationTarget =
@@ -18,7 +19,7 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
   const source = new DataSource({
     type: 'postgres',
     ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
-    migrations: [History0001, Views0002, Operations0003],
+    migrations: [History0001, Views0002, Operations0003, Outbound0004],
     migrationsTableName: 'migration',
     poolSize: 2,
   });

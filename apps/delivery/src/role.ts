@@ -1,5 +1,6 @@
 import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
+import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
@@ -10,6 +11,8 @@ import { DELIVERY, LocalDelivery } from './local-delivery.js';
 const BATCH = 500;
 /** ms: one transaction for what a busy server accepts in that time, and a delay that no recipient notices. */
 const PACE = 20;
+/** ms while the machine is busy: larger transactions, and still no delay that anybody notices. */
+const BUSY_PACE = 200;
 /** ms for which settings may be old here: only the tag separators matter. */
 const SETTINGS_AGE = 1_000;
 
@@ -31,7 +34,7 @@ export async function startDelivery(postgres: PostgresConnection): Promise<Runni
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
   });
   const subscription = await log.consume({
-    group: DELIVERY, topics: ['mail'], batch: BATCH, pace: () => PACE, start: delivery.start, handle: delivery.handle,
+    group: DELIVERY, topics: ['mail'], batch: BATCH, pace: new Politeness(PACE, BUSY_PACE).pace, start: delivery.start, handle: delivery.handle,
     // A partition that another process has taken over is read again from its checkpoint.
     trouble: (error) => { if (!(error instanceof CheckpointMoved)) platform.trouble(error); },
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
 import type { SessionFact } from '@kiroku/domain/mail/events.js';
 import { mailboxStream, expungeMessages, type MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
-import { messages, stories } from '@kiroku/domain/story/views.js';
+import { messages, positionsOf, sessions } from '@kiroku/domain/story/views.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { MemoryObjectStore } from '@kiroku/infra/object-store/memory.js';
 import { PgBodyIndex } from '@kiroku/infra/object-store/pg-index.js';
@@ -170,23 +170,36 @@ describe('the retention of session facts', () => {
     await h.log.append(facts.map((f) => ({ topic: 'session' as const, key: name, event: recorded(h.engine, f, name) })));
     await h.pool.query(`UPDATE history.session SET at = $1 WHERE entries LIKE $2`, [at, `%"${name}"%`]);
   };
-  const storyOf = async (subject: string): Promise<number> => (await h.pool.query('SELECT 1 FROM view.story_1 WHERE subject = $1', [subject])).rowCount ?? 0;
-  const verified = () => new Rebuild(h.log, h.pool, stories).verify();
+  const storyOf = async (session: string): Promise<number> => {
+    const { rows } = await h.pool.query<{ facts: string }>('SELECT facts FROM view.session_1 WHERE session = $1', [session]);
+    return positionsOf(rows[0]?.facts ?? '').length;
+  };
+  const verified = () => new Rebuild(h.log, h.pool, sessions).verify();
 
   it('forgets what is older, in the history and in the stories, which still equal their rebuild', async () => {
     await session('S-old', NINE - 91 * DAY);
     await session('S-new', NINE - 89 * DAY);
-    await follow(stories);
+    await follow(sessions);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(2);
     expect([await storyOf('S-old'), await storyOf('S-new')]).toEqual([0, 2]);
     expect((await verified()).differences).toEqual([]);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(0);
   });
 
+  it('keeps what is younger of a session that began long ago', async () => {
+    await session('S-long', NINE - 95 * DAY);
+    await h.log.append([{ topic: 'session', key: 'S-long', event: recorded(h.engine, { type: 'TlsStarted', data: {} }, 'S-long') }]);
+    await follow(sessions);
+    expect(await storyOf('S-long')).toBe(3);
+    expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(2);
+    expect(await storyOf('S-long')).toBe(1);
+    expect((await verified()).differences).toEqual([]);
+  });
+
   it('forgets nothing that the stories have not seen yet', async () => {
     await session('S-unseen', NINE - 100 * DAY);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(0);
-    await follow(stories);
+    await follow(sessions);
     expect(await storyOf('S-unseen')).toBe(2);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(2);
     expect((await verified()).differences).toEqual([]);
@@ -194,11 +207,11 @@ describe('the retention of session facts', () => {
 
   it('waits for a rebuild of the stories: what that has read would stay in them for ever', async () => {
     await session('S-read', NINE - 100 * DAY);
-    await follow(stories);
+    await follow(sessions);
     let pruned: Promise<number> | undefined;
     const read = async (): Promise<void> => { await (pruned ??= pruneSessions(h.pool, NINE, 90 * DAY)); };
     const log = { partitions: (t: 'mail') => h.log.partitions(t), read: async (...what: Parameters<typeof h.log.read>) => { const found = await h.log.read(...what); await read(); return found; } };
-    await new Rebuild(log as typeof h.log, h.pool, stories).replace();
+    await new Rebuild(log as typeof h.log, h.pool, sessions).replace();
     expect(await pruned).toBe(0);
     expect((await verified()).differences).toEqual([]);
     expect(await pruneSessions(h.pool, NINE, 90 * DAY)).toBe(2);

@@ -42,7 +42,10 @@ export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, gr
         text: `INSERT INTO doomed SELECT o.sha256 FROM object_body o
                WHERE o.stored_at < $1
                  AND NOT EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = o.sha256)
-                 AND NOT EXISTS (SELECT FROM view.message_1 w WHERE w.sha256 = o.sha256 AND (w.remote > 0 OR w.accepted_at >= $1))`,
+                 AND NOT EXISTS (SELECT FROM view.queue_1 q WHERE q.state <> 'unread' AND decode(q.message::json->>'sha256', 'hex') = o.sha256)
+                 AND NOT EXISTS (SELECT FROM view.notice_1 n WHERE decode(n.data::json#>>'{message,sha256}', 'hex') = o.sha256)
+                 AND NOT EXISTS (SELECT FROM view.message_2 w WHERE w.sha256 = o.sha256 AND (
+                   w.accepted_at >= $1 OR EXISTS (SELECT FROM view.queue_1 q WHERE q.message_id = w.message_id)))`,
         values: [before],
         ...PATIENT,
       });
@@ -61,7 +64,7 @@ export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, gr
 async function caughtUp(pool: pg.Pool, settled: number, patience: number, signal?: AbortSignal): Promise<boolean> {
   const { rows } = await pool.query<{ behind: boolean }>({
     text: `SELECT EXISTS (
-       SELECT FROM (VALUES ('delivery'), ('view:message_1')) c(consumer)
+       SELECT FROM (VALUES ('delivery'), ('view:message_2')) c(consumer)
        CROSS JOIN (SELECT partition FROM history.head WHERE topic = 'mail') p
        LEFT JOIN history.checkpoint x ON x.consumer = c.consumer AND x.topic = 'mail' AND x.partition = p.partition
        JOIN history.mail m ON m.partition = p.partition AND m.position + m.count > coalesce(x.position, 0) AND m.at < $1
@@ -70,42 +73,48 @@ async function caughtUp(pool: pg.Pool, settled: number, patience: number, signal
     ...PATIENT,
   });
   if (rows[0]?.behind !== false) return false;
-  // A recipient routed to another server may stand in the history and not yet in the view.
   const head = await pool.query<{ next: number }>(`SELECT next FROM history.head WHERE topic = 'decision'`);
   const decided = head.rows[0]?.next ?? 0;
   for (let waited = 0; ; waited += LOOK) {
-    if ((await checkpointOf(pool, 'view:message_1', 'decision', 0)) >= decided) return true;
+    if ((await checkpointOf(pool, 'view:message_2', 'decision', 0)) >= decided) return true;
     if (waited >= patience || signal?.aborted) return false;
     await new Promise((resolve) => setTimeout(resolve, LOOK));
   }
 }
 
-/** Forgets session facts that are older than `retention` ms, and what the story view made of them; waits for no rebuild of it. @returns events removed. */
+/** Forgets session facts that are older than `retention` ms, and where the session view says they lie; waits for no rebuild of it. @returns events removed. */
 export async function pruneSessions(pool: pg.Pool, now: number, retention: number): Promise<number> {
   let removed = 0;
   for (;;) {
     const step = await transaction(pool, async (db) => {
       // A rebuild that had read what is forgotten here would show it for ever.
-      const { rows: free } = await db.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(hashtextextended('story_1', 2)) AS got`);
+      const { rows: free } = await db.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(hashtextextended('session_1', 2)) AS got`);
       if (free[0]?.got !== true) return 0;
-      await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:story_1', 0))`);
-      const { rows } = await db.query<{ entries: string }>(
+      await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:session_1', 0))`);
+      const { rows } = await db.query<{ position: number; entries: string }>(
         `DELETE FROM history.session WHERE (partition, position) IN (
            SELECT s.partition, s.position FROM history.session s
-           JOIN history.checkpoint x ON x.consumer = 'view:story_1' AND x.topic = 'session' AND x.partition = s.partition AND s.position + s.count <= x.position
+           JOIN history.checkpoint x ON x.consumer = 'view:session_1' AND x.topic = 'session' AND x.partition = s.partition AND s.position + s.count <= x.position
            WHERE s.at < $1 ORDER BY s.partition, s.position LIMIT ${ROWS_AT_ONCE})
-         RETURNING entries`,
+         RETURNING position, entries`,
         [now - retention],
       );
-      const events = rows.flatMap((r) => (JSON.parse(r.entries) as readonly { e: Recorded }[]).map(({ e }) => ({ subject: e.correlation, event_id: e.id })));
-      if (events.length > 0)
-        await db.query(
-          `DELETE FROM view.story_1 s USING json_to_recordset($1) AS d(subject text, event_id uuid) WHERE s.subject = d.subject AND s.event_id = d.event_id`,
-          [JSON.stringify(events)],
-        );
-      return events.length;
+      const gone = rows.flatMap(({ position, entries }) =>
+        (JSON.parse(entries) as readonly { e: Recorded }[]).map(({ e }, i) => ({ session: e.correlation, position: String(position + i) })));
+      if (gone.length > 0) await forget(db, gone);
+      return gone.length;
     });
     if (step === 0) return removed;
     removed += step;
   }
+}
+
+async function forget(db: pg.PoolClient, gone: readonly { readonly session: string; readonly position: string }[]): Promise<void> {
+  const values = [gone.map((g) => g.session), gone.map((g) => g.position)];
+  await db.query(
+    `UPDATE view.session_1 s SET facts = (
+       SELECT coalesce(string_agg(p, ' ' ORDER BY n), '') FROM unnest(string_to_array(s.facts, ' ')) WITH ORDINALITY AS f(p, n) WHERE p <> ALL (d.gone))
+     FROM (SELECT session, array_agg(position) AS gone FROM unnest($1::text[], $2::text[]) AS g(session, position) GROUP BY session) d
+     WHERE s.session = d.session`, values);
+  await db.query(`DELETE FROM view.session_1 WHERE session = ANY ($1) AND facts = ''`, [values[0]]);
 }

@@ -3,15 +3,18 @@ import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
+import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import { guarded } from '@kiroku/infra/read-model/database.js';
 import { PACE, runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
-import { Politeness } from './politeness.js';
 import { pruneSessions, sweepBodies } from './sweep.js';
 
 /** ms between rounds of housekeeping, and before the first one. */
 const ROUND = 60 * 60_000;
 const FIRST = 5 * 60_000;
+
+/** ms that views wait at most while clients keep the machine busy. */
+const BUSY_PACE = 10_000;
 
 /** Runs the views that follow the log, each at its own pace, and the housekeeping. */
 export class Worker {
@@ -30,7 +33,7 @@ export class Worker {
     const { log, pool, trouble } = this.platform;
     // A slice that another worker has handled is no trouble: this one reads its checkpoint again.
     const report = (error: unknown): void => { if (!(error instanceof CheckpointMoved)) trouble(error); };
-    this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report, new Politeness(PACE).pace)));
+    this.#views = await Promise.all(FOLLOWING_VIEWS.map((view) => runView(log, pool, view, report, new Politeness(PACE, BUSY_PACE).pace)));
     this.#later(FIRST);
     // What processes that died had not yet told the index; reading finds it meanwhile, more slowly.
     this.#round = this.bodies.recoverIndex().then(() => undefined, this.platform.trouble);

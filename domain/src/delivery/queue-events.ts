@@ -64,6 +64,33 @@ export interface AttemptResult {
   readonly relayed?: true;
 }
 
+/** RFC 8460 §4.3, all of them. */
+export type TlsFailure =
+  | 'starttls-not-supported'
+  | 'certificate-host-mismatch'
+  | 'certificate-expired'
+  | 'certificate-not-trusted'
+  | 'validation-failure'
+  | 'tlsa-invalid'
+  | 'dnssec-invalid'
+  | 'dane-required'
+  | 'sts-policy-fetch-error'
+  | 'sts-policy-invalid'
+  | 'sts-webpki-invalid';
+
+/** How the encryption of one connection went, for the report to its domain (RFC 8460). */
+export interface TlsOutcome {
+  /** The recipients' domain. */
+  readonly domain: string;
+  readonly policy: 'sts' | 'tlsa' | 'no-policy-found';
+  readonly host: string;
+  readonly ip?: string;
+  /** Local address. */
+  readonly source?: string;
+  /** Absent when all went as the policy wants. */
+  readonly failure?: TlsFailure;
+}
+
 /** One conversation (or the failure to have one) about some recipients of one message. */
 export interface Attempt {
   readonly messageId: string;
@@ -76,6 +103,8 @@ export interface Attempt {
   readonly route: 'mx' | 'gateway';
   /** `none` = not encrypted. `verified` says by what the certificate was checked. */
   readonly tls?: { readonly version: string; readonly cipher: string; readonly verified: 'no' | 'pkix' | 'mta-sts' | 'dane' };
+  /** How encryption went on the connections that were opened, or tried, for this attempt; only where the domain wants reports of it. */
+  readonly tlsOutcomes?: readonly TlsOutcome[];
   /** ms from the first step to the last reply. */
   readonly duration: number;
   readonly results: readonly AttemptResult[];
@@ -102,7 +131,18 @@ export type QueueEvent =
   | Fact<'RetryRequested', AboutRecipient & { readonly reason: string }>
   /** To this `host:port` instead of what routing says; '' takes that back. */
   | Fact<'RecipientRerouted', AboutRecipient & { readonly route: string; readonly reason: string }>
-  | Fact<'RecipientChanged', AboutRecipient & { readonly to: string; readonly reason: string }>
+  /** From now on `recipient` waits in its place, as if newly queued; `recipient.address` is the new address. */
+  | Fact<
+      'RecipientChanged',
+      AboutRecipient & {
+        readonly to: string;
+        readonly reason: string;
+        readonly recipient: QueuedRecipient;
+        readonly message: QueuedMessage;
+        readonly priority: number;
+        readonly held: boolean;
+      }
+    >
   /** Taken out of the queue without a report to the sender. */
   | Fact<'RecipientRemoved', AboutRecipient & { readonly reason: string }>
   /** The sender is to hear about this recipient. Carries all that the report needs. Never for a message with the null sender. */
@@ -116,6 +156,8 @@ export type QueueEvent =
         readonly reply: string;
         /** The server that said so; absent when it was this one. */
         readonly host?: string;
+        /** Why it was given up, as in `RecipientBounced` and `RecipientExpired`; only with `failed`. */
+        readonly rule?: string;
         readonly lastAttemptAt?: number;
         /** When this server will give up; only with `delayed`. */
         readonly until?: number;

@@ -19,6 +19,8 @@ export interface Positioned<E extends Recorded = Recorded> {
   readonly position: number;
   /** The entry's key; for decisions the stream. */
   readonly key: string;
+  /** Decisions only: the version that the stream has with this event. */
+  readonly version?: number;
   readonly event: E;
 }
 
@@ -38,7 +40,10 @@ export interface Slice {
 export interface Consumer {
   readonly group: string;
   readonly topics: readonly Topic[];
-  /** At most this many events per slice (it is a limit, not an amount waited for). */
+  /**
+   * At most this many events per slice (it is a limit, not an amount waited for). Of a topic with fewer partitions than another of the
+   * consumer's, so many times more: the topics then keep step.
+   */
   readonly batch: number;
   /**
    * At least so many ms between the starts of two slices of a partition, unless a slice was full: a consumer that nobody waits for
@@ -75,6 +80,8 @@ export interface EventLog {
   head(topic: Topic, partition: number): Promise<number>;
   /** At most `limit` events from `from` on, oldest first; empty at the head. Retention may have removed the oldest: reading goes on at the first kept. */
   read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]>;
+  /** The events at these positions, in their order; what retention has removed is absent. For looking up few. */
+  at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]>;
   consume(consumer: Consumer): Promise<Subscription>;
 }
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { deliveryExamples } from '../delivery/examples.js';
+import { noticeView } from '../delivery/notice-view.js';
+import { queueDecider } from '../delivery/queue.js';
+import { queueView } from '../delivery/queue-view.js';
 import { accountDecider, type AccountEvent } from '../directory/account.js';
 import { aliasDecider, type AliasEvent } from '../directory/alias.js';
 import { claimDecider, type ClaimEvent } from '../directory/claim.js';
@@ -17,7 +20,12 @@ import { policyExamples } from '../policy/examples.js';
 import { lockout, type LockoutEvent } from '../policy/lockout.js';
 import { settings, type SettingsEvent } from '../policy/settings.js';
 import { lockouts, settingsView } from '../policy/views.js';
-import { messages, stories } from '../story/views.js';
+import { credentialsDecider, type CredentialsEvent } from '../routing/credentials.js';
+import { routingExamples } from '../routing/examples.js';
+import { gatewayDecider, type GatewayEvent } from '../routing/gateway.js';
+import { relayDomainDecider, type RelayDomainEvent } from '../routing/verification.js';
+import { credentialsView, gatewayView, relayDomains } from '../routing/views.js';
+import { messages, sessions } from '../story/views.js';
 import type { Fact, Recorded } from './event.js';
 import type { Positioned } from './event-log.js';
 import type { Cell, ColumnType, Projection, Row } from './projection.js';
@@ -29,10 +37,11 @@ const contexts: readonly (readonly [string, Readonly<Record<string, readonly Rec
   ['mail', mailExamples, {}],
   ['delivery', deliveryExamples, {}],
   ['policy', policyExamples, {}],
+  ['routing', routingExamples, {}],
 ];
 const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
   Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
-const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, stories, messages] as unknown as readonly Projection[];
+const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView, sessions, messages] as unknown as readonly Projection[];
 
 describe('every event ever written', () => {
   it.each(all)('%s can still be read', (type, event, upgrades) => {
@@ -63,6 +72,10 @@ describe('every event ever written', () => {
     ['lockout', ['LoginFailureCounted', 'AddressLocked', 'AddressReleased'], (e: Fact) => lockout.evolve(lockout.initial, e as LockoutEvent)],
     ['administrator', ['AdministratorAdded', 'TokenIssued', 'TokenRevoked', 'AdministratorRemoved'],
       (e: Fact) => administrator.evolve(administrator.initial, e as AdministratorEvent)],
+    ['gateways', ['GatewayTableChanged'], (e: Fact) => gatewayDecider.evolve(gatewayDecider.initial, e as GatewayEvent)],
+    ['credentials', ['CredentialsAdded', 'CredentialsChanged', 'CredentialsRemoved'], (e: Fact) => credentialsDecider.evolve(undefined, e as CredentialsEvent)],
+    ['relay domains', ['RelayDomainAdded', 'RelayDomainChanged', 'RelayDomainRemoved'], (e: Fact) => relayDomainDecider.evolve(undefined, e as RelayDomainEvent)],
+    ['queue', Object.keys(deliveryExamples), (e: Fact) => queueDecider.evolve(queueDecider.initial, e as Parameters<typeof queueDecider.evolve>[1])],
   ] as const)('tells the decider of %s something', (_, types, evolve) => {
     for (const [type, event] of all) if ((types as readonly string[]).includes(type)) expect(evolve(event)).toBeDefined();
   });

@@ -4,12 +4,16 @@ import type { Projection, Row } from './projection.js';
 /** A view's rows after these events, as the runner would leave them. For tests only. */
 export function fold<R extends Row>(projection: Projection<R>, history: readonly { readonly stream: string; readonly event: Recorded }[]): readonly R[] {
   const rows = new Map<string, R>();
+  const versions = new Map<string, number>();
   history.forEach(({ stream, event }, position) => {
+    const version = (versions.get(stream) ?? 0) + 1;
+    versions.set(stream, version);
     if (!projection.types.includes(event.type)) return;
-    const positioned = { position, key: stream, event };
+    const positioned = { position, key: stream, version, event };
     for (const key of projection.keysOf(positioned)) {
       const name = JSON.stringify(projection.key.map((column) => key[column]));
-      const row = projection.apply(projection.blind?.includes(event.type) ? undefined : rows.get(name), positioned, key);
+      const blind = projection.blind?.includes(event.type) === true || projection.unread?.(positioned, key) === true;
+      const row = projection.apply(blind ? undefined : rows.get(name), positioned, key);
       if (row) rows.set(name, row);
       else rows.delete(name);
     }

@@ -1,7 +1,7 @@
 import type { Positioned, Topic } from './event-log.js';
 
 /** A column's value as it goes to the database. Bytes are hex text with a leading `\x`. */
-export type Cell = string | number | boolean | null | readonly string[];
+export type Cell = string | number | boolean | null;
 export type Row = Readonly<Record<string, Cell>>;
 export type ColumnType = 'text' | 'uuid' | 'bigint' | 'integer' | 'boolean' | 'bytea';
 
@@ -28,8 +28,10 @@ export interface Projection<R extends Row = Row> {
   keysOf(positioned: Positioned): readonly Row[];
   /** Events of these types need no look at the old row: they make it anew or overwrite it whole. Saves reading it. */
   readonly blind?: readonly string[];
+  /** The same for one row of an event whose other rows must be read: true when `apply` does not look at the old row of that key. */
+  unread?(positioned: Positioned, key: Row): boolean;
   /** A part of the key whose rows all go with this event, after what it does otherwise; undefined for most events. */
   removes?(positioned: Positioned): Row | undefined;
-  /** The row after the event, or null when it is gone. `row` is undefined when there is none (always, for blind types, unless made in the same batch). */
+  /** The row after the event, or null when it is gone. `row` is undefined when there is none (always, for blind and unread ones, unless made in the same batch). */
   apply(row: R | undefined, positioned: Positioned, key: Row): R | null | undefined;
 }

@@ -50,6 +50,16 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       expect(await h.log.head('mail', partition)).toBe(4);
     });
 
+    it('looks up events by their positions, whichever of them exist', async () => {
+      const partition = partitionOf('K1', h.log.partitions('mail'));
+      const all = await readAll(h.log, 'mail', partition);
+      expect(await h.log.at('mail', partition, [3, 1, 99])).toEqual([all[1], all[3]]);
+      expect(await h.log.at('mail', partition, [])).toEqual([]);
+      await h.store.append([{ stream: 'looked-up', expected: 0, events: [1, 2, 3].map((n) => fact(n)) }]);
+      const decided = await readAll(h.log, 'decision', 0);
+      expect(await h.log.at('decision', 0, decided.map((e) => e.position))).toEqual(decided);
+    });
+
     it('keeps topics apart', async () => {
       await h.log.append([{ topic: 'session', key: 'K1', event: fact(9) }, { topic: 'mail', key: 'K9', event: fact(10) }]);
       expect(numbers(await readAll(h.log, 'session', partitionOf('K1', h.log.partitions('session'))))).toEqual([9]);
@@ -216,6 +226,10 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       expect(all.filter((p) => p.key === 'long-1').map((p) => p.event)).toEqual(events);
       expect(all.filter((p) => p.key === 'a-1').map((p) => p.event)).toEqual((await h.store.read('a-1')).events);
       expect(all.map((p) => p.position)).toEqual(all.map((_, i) => i));
+      for (const stream of ['long-1', 'a-1', 'b-1']) {
+        const versions = all.filter((p) => p.key === stream).map((p) => p.version);
+        expect(versions).toEqual(versions.map((_, i) => i + 1));
+      }
     });
   });
 }

@@ -27,10 +27,10 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** For MemoryEventStore: decisions enter the log as they are appended. */
-  put(topic: Topic, key: string, event: Recorded): void {
+  put(topic: Topic, key: string, event: Recorded, version?: number): void {
     const events = this.#events(topic, partitionOf(key, PARTITIONS[topic]));
     // Through JSON, as every real engine does: what does not survive it must not pass a test.
-    events.push({ position: events.length, key, event: JSON.parse(JSON.stringify(event)) as Recorded });
+    events.push({ position: events.length, key, ...(version !== undefined && { version }), event: JSON.parse(JSON.stringify(event)) as Recorded });
   }
 
   wake(): void {
@@ -48,6 +48,11 @@ export class MemoryEventLog implements EventLog {
     return Promise.resolve(events.map((p) => ({ ...p, event: upcast(p.event, this.upgrades) })));
   }
 
+  async at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]> {
+    const wanted = new Set(positions);
+    return (await this.read(topic, partition, 0, Infinity)).filter((e) => wanted.has(e.position));
+  }
+
   consume(consumer: Consumer): Promise<Subscription> {
     const member = {};
     const members = this.#groups.get(consumer.group) ?? new Set<object>();
@@ -58,6 +63,7 @@ export class MemoryEventLog implements EventLog {
     const loops = consumer.topics.flatMap((topic) =>
       Array.from({ length: PARTITIONS[topic] }, (_, partition) =>
         runPartition(this, consumer, topic, partition, {
+          batch: consumer.batch,
           stopping: stopping.signal,
           mine,
           seen: () => this.#changes,

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import type { Hints } from './hints.js';
 import { PartitionLeases } from './leases.js';
 import { runPartition } from './run-partition.js';
+import { whenGathered } from '../platform/gathering.js';
 import { transaction } from '../read-model/database.js';
 
 /** As the migration made them; changing a number would re-order keys, so it is refused at start. */
@@ -23,15 +24,18 @@ type Fact = Exclude<Topic, 'decision'>;
 interface Line { readonly partition: number; readonly type: string; readonly json: string }
 /** A row to be: `entries` is a JSON list of `{ k: key, e: event }`. The database never looks inside. */
 interface FactRow { readonly partition: number; readonly count: number; readonly entries: string }
+/** A row as it is read; `stream` and `version` (of its first event) only of decisions. */
+interface StoredRow { readonly position: number; readonly stream?: string; readonly version?: number; readonly entries: string }
 interface Waiting { readonly lines: readonly Line[]; readonly size: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 /**
- * The event log in PostgreSQL. Group commit without timers: what arrives while one append is under way goes with the next.
+ * The event log in PostgreSQL. Group commit: what arrives while one append is under way goes with the next.
  * A position is given out under a row lock held until commit, so whatever a reader sees is complete below it.
  */
 export class PostgresEventLog implements EventLog {
   readonly #queues: Record<Fact, Waiting[]> = { mail: [], session: [] };
   readonly #busy = new Set<Fact>();
+  readonly #served: Record<Fact, number> = { mail: 0, session: 0 };
 
   constructor(
     private readonly pool: pg.Pool,
@@ -64,9 +68,10 @@ export class PostgresEventLog implements EventLog {
   #pump(topic: Fact): void {
     if (this.#busy.has(topic) || this.#queues[topic].length === 0) return;
     this.#busy.add(topic);
-    // After this turn of the event loop, so that everything the current input causes is in the batch.
-    setImmediate(() => {
+    // After this turn of the event loop at the earliest, so that everything the current input causes is in the batch.
+    whenGathered(this.#served[topic], () => {
       const batch = takeUpTo(this.#queues[topic], MOST_PER_APPEND, APPEND_SIZE);
+      this.#served[topic] = batch.length;
       this.#write(topic, batch.flatMap((w) => w.lines))
         .then(
           () => batch.forEach((w) => w.resolve()),
@@ -113,12 +118,12 @@ export class PostgresEventLog implements EventLog {
   }
 
   async #rows(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
-    const { rows } = await this.pool.query<{ position: number; stream?: string; entries: string }>(
+    const { rows } = await this.pool.query<StoredRow>(
       topic === 'decision'
         ? {
             name: 'read-decisions',
-            text: `SELECT position, stream, entries FROM (
-                     SELECT position, stream, events AS entries, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
+            text: `SELECT position, stream, version, entries FROM (
+                     SELECT position, stream, version, events AS entries, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
                      FROM history.decision
                      WHERE position >= coalesce((SELECT max(position) FROM history.decision WHERE position <= $1), 0)
                        AND position + count > $1 AND position < $2) r
@@ -137,15 +142,31 @@ export class PostgresEventLog implements EventLog {
           },
     );
     const events: Positioned[] = [];
-    for (const { position, stream, entries } of rows) {
-      (JSON.parse(entries) as readonly ({ k: string; e: Recorded } | Recorded)[]).forEach((entry, i) => {
-        const at = position + i;
-        if (at < from || events.length >= limit) return;
-        const [key, event] = stream === undefined ? [(entry as { k: string }).k, (entry as { e: Recorded }).e] : [stream, entry as Recorded];
-        events.push({ position: at, key, event: upcast(event, this.upgrades) });
-      });
-    }
+    for (const row of rows)
+      for (const event of this.#eventsOf(row)) if (event.position >= from && events.length < limit) events.push(event);
     return events;
+  }
+
+  #eventsOf({ position, stream, version, entries }: StoredRow): readonly Positioned[] {
+    if (stream === undefined)
+      return (JSON.parse(entries) as readonly { k: string; e: Recorded }[]).map(({ k, e }, i) => ({ position: position + i, key: k, event: upcast(e, this.upgrades) }));
+    return (JSON.parse(entries) as readonly Recorded[]).map((e, i) => ({
+      position: position + i, key: stream, version: (version ?? 0) + i, event: upcast(e, this.upgrades),
+    }));
+  }
+
+  async at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]> {
+    if (positions.length === 0) return [];
+    const wanted = new Set(positions);
+    const table = topic === 'decision' ? 'stream, version, events AS entries, count FROM history.decision d WHERE' : `entries, count FROM history.${topic} d WHERE partition = $2 AND`;
+    const { rows } = await this.pool.query<StoredRow>({
+      name: `at-${topic}`,
+      text: `SELECT DISTINCT ON (r.position) r.* FROM unnest($1::bigint[]) AS p(position) CROSS JOIN LATERAL (
+               SELECT position, ${table} position <= p.position ORDER BY position DESC LIMIT 1) r
+             WHERE p.position < r.position + r.count ORDER BY r.position`,
+      values: topic === 'decision' ? [positions] : [positions, partition],
+    });
+    return rows.flatMap((row) => this.#eventsOf(row).filter((e) => wanted.has(e.position)));
   }
 
   /** Where reading goes on when retention has removed what was there; undefined at the head. */
@@ -163,8 +184,10 @@ export class PostgresEventLog implements EventLog {
     const stopping = new AbortController();
     const wanted = consumer.topics.flatMap((topic) => Array.from({ length: PARTITIONS[topic] }, (_, partition) => ({ topic, partition })));
     const leases = await PartitionLeases.open(this.hints, consumer.group, wanted, (error) => consumer.trouble(error));
+    const most = Math.max(...consumer.topics.map((topic) => PARTITIONS[topic]));
     const loops = wanted.map(({ topic, partition }) =>
       runPartition(this, consumer, topic, partition, {
+        batch: consumer.batch * Math.ceil(most / PARTITIONS[topic]),
         stopping: stopping.signal,
         mine: () => leases.has(topic, partition),
         seen: () => this.hints.seen(topic, partition),

@@ -7,6 +7,8 @@ const LONGEST_PAUSE = 5_000;
 
 /** What the loop over one partition needs from its log. */
 export interface PartitionControl {
+  /** Events per slice, at most. */
+  readonly batch: number;
   readonly stopping: AbortSignal;
   /** Does this member own the partition at this moment? */
   mine(): boolean;
@@ -41,7 +43,7 @@ export async function runPartition(
     try {
       position ??= await consumer.start(topic, partition);
       const since = control.seen(); // asked before reading, so that an append in between is not slept through
-      const events = await log.read(topic, partition, position, consumer.batch);
+      const events = await log.read(topic, partition, position, control.batch);
       const last = events.at(-1);
       if (last === undefined) await control.wait(since);
       else {
@@ -49,7 +51,7 @@ export async function runPartition(
         position = last.position + 1;
       }
       failures = 0;
-      if (events.length < consumer.batch) await keepPace(consumer, began, control);
+      if (events.length < control.batch) await keepPace(consumer, began, control);
     } catch (error) {
       if (control.stopping.aborted) return;
       consumer.trouble(error);

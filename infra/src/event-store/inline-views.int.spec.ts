@@ -13,11 +13,18 @@ const counters: Projection<CounterRow> = {
   keysOf: ({ key }) => [{ name: key }],
   apply: (row, { key, event }) => ({ name: key, total: (row?.total ?? 0) + (event.data as { by: number }).by }),
 };
+/** A row that knows its stream's version. */
+const versions: Projection<{ name: string; version: number }> = {
+  name: 'version_1', topics: ['decision'], inline: true, types: ['Counted'], blind: ['Counted'], key: ['name'], columns: { name: 'text', version: 'integer' },
+  keysOf: ({ key }) => [{ name: key }],
+  apply: (_, { key, version }) => ({ name: key, version: version ?? -1 }),
+};
 
 let h: TestHistory;
 beforeAll(async () => {
   h = await testHistory();
   await h.pool.query(tableOf(counters));
+  await h.pool.query(tableOf(versions));
   await h.pool.query('ALTER TABLE view.counter_1 ADD CHECK (total <= 3)');
 });
 afterAll(() => h.close());
@@ -45,6 +52,19 @@ describe('an append that returned', () => {
       await m.store.append([counted(m, `seen-${n}`, 0)]);
       expect(await total(`seen-${n}`)).toBe(1);
     }));
+  });
+});
+
+describe('an inline view', () => {
+  it('is told the version of each event, the same that a reader of the log is told', async () => {
+    const m = h.another([versions]);
+    const some = (n: number) => Array.from({ length: n }, () => recorded(m.engine, { type: 'Counted', data: { by: 0 } }));
+    await m.store.append([{ stream: 'versioned-1', expected: 0, events: some(3) }]);
+    await m.store.append([{ stream: 'versioned-1', expected: 3, events: some(700) }, { stream: 'versioned-2', expected: 0, events: some(2) }]);
+    const { rows } = await h.pool.query(`SELECT name, version FROM view.version_1 ORDER BY name`);
+    expect(rows).toEqual([{ name: 'versioned-1', version: 703 }, { name: 'versioned-2', version: 2 }]);
+    const last = (await m.log.read('decision', 0, 0, 100_000)).filter((p) => p.key === 'versioned-1').at(-1);
+    expect(last?.version).toBe(703);
   });
 });
 

@@ -36,10 +36,10 @@ export class MemoryEventStore implements EventStore {
     for (const move of checkpoints)
       if ((this.#checkpoints.get(place(move.consumer, move.topic, move.partition)) ?? 0) !== move.from)
         return Promise.reject(new CheckpointMoved(move.consumer));
-    for (const { stream, events } of appends) {
+    for (const { stream, expected, events } of appends) {
       const kept = JSON.parse(JSON.stringify(events)) as Recorded[];
       this.#streams.set(stream, [...(this.#streams.get(stream) ?? []), ...kept]);
-      for (const event of events) this.log?.put('decision', stream, event);
+      events.forEach((event, i) => this.log?.put('decision', stream, event, expected + i + 1));
     }
     for (const { consumer, topic, partition, to } of checkpoints) this.#checkpoints.set(place(consumer, topic, partition), to);
     this.log?.wake();

@@ -142,16 +142,18 @@ export class PostgresEventStore implements EventStore {
         const conflicts = rows[0]?.conflicts;
         if (conflicts) throw new VersionConflict(conflicts);
       }
-      for (const { consumer, topic, partition, from, to } of checkpoints) {
-        const { rows } = await db.query<{ moved: boolean }>({
-          name: 'move-checkpoint',
-          text: 'SELECT history.move_checkpoint($1, $2, $3::smallint, $4, $5) AS moved',
-          values: [consumer, topic, partition, from, to],
+      if (checkpoints.length > 0) {
+        const { rows } = await db.query<{ stuck: number | null }>({
+          name: 'move-checkpoints',
+          text: 'SELECT history.move_checkpoints($1, $2, $3, $4, $5) AS stuck',
+          values: [checkpoints.map((c) => c.consumer), checkpoints.map((c) => c.topic), checkpoints.map((c) => c.partition), checkpoints.map((c) => c.from), checkpoints.map((c) => c.to)],
         });
-        if (rows[0]?.moved !== true) throw new CheckpointMoved(`${consumer}/${topic}/${partition}`);
+        const stuck = checkpoints[(rows[0]?.stuck ?? 0) - 1];
+        if (stuck) throw new CheckpointMoved(`${stuck.consumer}/${stuck.topic}/${stuck.partition}`);
       }
       // Inline views may not depend on positions: they are known only to the history (hence -1).
-      const events: Positioned[] = appends.flatMap((a) => a.events.map((event) => ({ position: -1, key: a.stream, event })));
+      const events: Positioned[] = appends.flatMap(({ stream, expected, events: its }) =>
+        its.map((event, i) => ({ position: -1, key: stream, version: expected + i + 1, event })));
       for (const view of this.inline) await view.apply(db, events);
     });
   }

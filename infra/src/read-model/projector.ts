@@ -1,7 +1,7 @@
 import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
-import type { Cell, Projection, Row } from '@kiroku/domain/kernel/projection.js';
+import type { Cell, ColumnType, Projection, Row } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
-import { storable } from './storable.js';
+import { columnArrays } from './columns.js';
 
 /** Where a statement can run: a pool, or a connection inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -26,6 +26,7 @@ export class Projector {
   readonly #load: string;
   readonly #store: string;
   readonly #remove: string;
+  readonly #keyColumns: Readonly<Record<string, ColumnType>>;
 
   constructor(
     readonly projection: Projection,
@@ -35,7 +36,9 @@ export class Projector {
     this.#types = new Set(projection.types);
     this.#blind = new Set(projection.blind ?? []);
     this.#table = `${schema}.${quote(name)}`;
-    const typed = (names: readonly string[]): string => names.map((c) => `${quote(c)} ${columns[c] ?? 'text'}`).join(', ');
+    const arrays = (names: readonly string[]): string =>
+      `unnest(${names.map((c, i) => `$${i + 1}::${columns[c] ?? 'text'}[]`).join(', ')}) AS d(${names.map(quote).join(', ')})`;
+    this.#keyColumns = Object.fromEntries(key.map((k) => [k, columns[k] ?? 'text']));
     const all = Object.keys(columns);
     const on = key.map((k) => `t.${quote(k)} = d.${quote(k)}`).join(' AND ');
     const others = all.filter((c) => !key.includes(c));
@@ -43,9 +46,9 @@ export class Projector {
     const selected = all.map((c) => (columns[c] === 'bytea' ? `t.${quote(c)}::text` : `t.${quote(c)}`)).join(', ');
     // LIMIT 1 changes nothing for a primary key, but makes the planner look up each row by it; a join may become a scan of the table.
     const found = (what: string): string =>
-      `SELECT ${what} FROM json_to_recordset($1) AS d(${typed(key)}) CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
+      `SELECT ${what} FROM ${arrays(key)} CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
     this.#load = found(selected);
-    this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM json_to_recordset($1) AS d(${typed(all)})
+    this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)}
       ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
     this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
   }
@@ -71,7 +74,10 @@ export class Projector {
       this.projection.keysOf(positioned).map((key) => {
         const name = this.projection.key.map((k) => String(key[k])).join('\u0000');
         let place = touched.get(name);
-        if (!place) touched.set(name, (place = { key, row: undefined, unseen: !this.#blind.has(positioned.event.type), changed: false }));
+        if (!place) {
+          const unseen = !this.#blind.has(positioned.event.type) && this.projection.unread?.(positioned, key) !== true;
+          touched.set(name, (place = { key, row: undefined, unseen, changed: false }));
+        }
         return { positioned, place };
       }),
     );
@@ -87,7 +93,7 @@ export class Projector {
   async #loadRows(db: Queryable, touched: ReadonlyMap<string, Touched>): Promise<void> {
     const unseen = [...touched.values()].filter((t) => t.unseen).map((t) => t.key);
     if (unseen.length === 0) return;
-    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [json(unseen)] });
+    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [...columnArrays(unseen, this.#keyColumns)] });
     for (const row of rows) {
       const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
       if (place) place.row = row;
@@ -97,8 +103,8 @@ export class Projector {
   async #save(db: Queryable, changed: readonly Touched[]): Promise<void> {
     const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
-    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values: [json(rows)] });
-    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [json(gone)] });
+    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values: [...columnArrays(rows, this.projection.columns)] });
+    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
   }
 
   async #removeAll(db: Queryable, part: Row): Promise<void> {
@@ -110,8 +116,6 @@ export class Projector {
     return `${what}-${this.schema}-${this.projection.name}`;
   }
 }
-
-const json = (rows: readonly Row[]): string => storable(JSON.stringify(rows));
 
 /** Identifiers come from our own code; quoting keeps words like "offset" usable. */
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -2,24 +2,26 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
-import { messages, stories } from '@kiroku/domain/story/views.js';
+import { messages, sessions } from '@kiroku/domain/story/views.js';
 import { type Progress, Rebuild } from './rebuild.js';
-import { accepted, filledMailbox, type Member, sha256, type TestHistory, testHistory } from './testing.js';
+import { accepted, filledMailbox, type Member, recorded, sha256, type TestHistory, testHistory } from './testing.js';
 import { checkpointOf, runView, viewConsumer } from './view-runner.js';
 import { ALL_VIEWS } from './views.js';
 
-const [entries, boxes, story, message] = [mailboxMessages, mailboxes, stories, messages] as unknown as readonly [Projection, Projection, Projection, Projection];
+const [entries, boxes, story, message] = [mailboxMessages, mailboxes, sessions, messages] as unknown as readonly [Projection, Projection, Projection, Projection];
 
 let h: TestHistory;
 beforeAll(async () => {
   h = await testHistory();
   await filledMailbox(h, 50);
   await filledMailbox(h, 30);
-  for (let n = 0; n < 40; n++) await h.log.append([accepted(h.engine, `A${n}`, ['ann@x.test'])]);
+  for (let n = 0; n < 40; n++) await h.log.append([accepted(h.engine, `A${n}`, ['ann@x.test']), opened(`S${n}`)]);
   await follow(story);
   await follow(message);
 });
 afterAll(() => h.close());
+
+const opened = (session: string) => ({ topic: 'session' as const, key: session, event: recorded(h.engine, { type: 'SessionOpened', data: {} }, session) });
 
 async function follow(view: Projection): Promise<void> {
   const running = await runView(h.log, h.pool, view, () => undefined);
@@ -108,6 +110,7 @@ describe('a view that is replaced', () => {
     const mail = (async () => {
       while (flowing) {
         await h.log.append(Array.from({ length: 9 }, () => accepted(h.engine, `B${n++}`, ['ann@x.test'])));
+        await h.log.append([opened(`B${n}`)]);
         await filledMailbox(h, 3, () => sha256(n));
       }
     })();
@@ -117,13 +120,13 @@ describe('a view that is replaced', () => {
     await Promise.all([story, message].map(caughtUp));
     await Promise.all(running.map((r) => r.stop()));
     for (const view of [message, story]) expect((await rebuild(view).verify()).differences).toEqual([]);
-    expect((await h.pool.query(`SELECT 1 FROM view.message_1 WHERE message_id LIKE 'B%' AND accepted_at IS NOT NULL`)).rowCount).toBe(n);
+    expect((await h.pool.query(`SELECT 1 FROM view.message_2 WHERE message_id LIKE 'B%' AND accepted_at IS NOT NULL`)).rowCount).toBe(n);
   });
 
   it('has the indexes and the durability of the one before', async () => {
     const shape = async () => (await h.pool.query<{ relpersistence: string; indexes: string[] }>(
       `SELECT relpersistence, (SELECT array_agg(regexp_replace(indexdef, 'INDEX \\S+ ', '') ORDER BY 1) FROM pg_indexes i WHERE i.schemaname = 'view' AND i.tablename = c.relname) AS indexes
-       FROM pg_class c WHERE relnamespace = 'view'::regnamespace AND relname = 'message_1'`)).rows;
+       FROM pg_class c WHERE relnamespace = 'view'::regnamespace AND relname = 'message_2'`)).rows;
     const before = await shape();
     await rebuild(message).replace();
     expect(await shape()).toEqual(before);
@@ -141,7 +144,7 @@ describe('a view that is replaced', () => {
 
   it('is not touched by a rebuild that has lost its lock: another may have begun', async () => {
     const doomed = h.another();
-    const before = await countOf(story);
+    const before = await countOf(message);
     let reads = 0;
     const log = {
       partitions: (topic: Topic) => doomed.log.partitions(topic),
@@ -150,16 +153,16 @@ describe('a view that is replaced', () => {
         return doomed.log.read(...what);
       },
     } as EventLog;
-    await expect(new Rebuild(log, doomed.pool, story).replace()).rejects.toThrow();
+    await expect(new Rebuild(log, doomed.pool, message).replace()).rejects.toThrow();
     expect(reads).toBeGreaterThanOrEqual(3);
-    expect(await countOf(story)).toBe(before);
-    expect((await rebuild(story).verify()).differences).toEqual([]);
+    expect(await countOf(message)).toBe(before);
+    expect((await rebuild(message).verify()).differences).toEqual([]);
   });
 
   it('is rebuilt by one at a time', async () => {
     const both = await Promise.allSettled([rebuild(story).replace(), rebuild(story, undefined, h.another()).verify()]);
     expect(both.map((r) => r.status).toSorted()).toEqual(['fulfilled', 'rejected']);
-    expect((both.find((r) => r.status === 'rejected') as PromiseRejectedResult).reason).toMatchObject({ message: 'story_1 is being rebuilt by another process' });
+    expect((both.find((r) => r.status === 'rejected') as PromiseRejectedResult).reason).toMatchObject({ message: 'session_1 is being rebuilt by another process' });
     await expect(rebuild(story).verify()).resolves.toMatchObject({ differences: [] });
   });
 

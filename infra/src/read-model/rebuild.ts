@@ -1,11 +1,13 @@
-import type { EventLog, Positioned, Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
+import { inStep } from '../event-log/in-step.js';
 import { guarded, transaction } from './database.js';
 import { Projector } from './projector.js';
 import { viewConsumer } from './view-runner.js';
 
-const BATCH = 5_000;
+/** Events that may be left when writers are made to wait for the rest. */
+const NEARLY = 5_000;
 /** Whole-table statements may take their time (ms); the driver reads this, its types do not know it. */
 const PATIENT = { query_timeout: 3_600_000 } as object;
 
@@ -88,7 +90,7 @@ export class Rebuild {
       const missing = sum(heads) - sum(reached);
       await this.#readUpTo(reached, heads);
       reached = heads;
-      if (missing <= BATCH) break;
+      if (missing <= NEARLY) break;
     }
     return reached;
   }
@@ -148,28 +150,15 @@ export class Rebuild {
   }
 
   async #readUpTo(from: Positions, to: Positions, db?: pg.PoolClient): Promise<void> {
-    for (const place of this.#places) {
-      const end = to.get(at(place)) ?? 0;
-      let next = this.#read(place, from.get(at(place)) ?? 0, end);
-      for (;;) {
-        const events = await next;
-        const last = events.at(-1);
-        if (!last) break;
-        next = this.#read(place, last.position + 1, end); // while these are written
-        next.catch(() => undefined); // seen at the next turn, unless writing fails first
-        await this.#held();
-        if (db) await this.#fresh.apply(db, events);
-        else await transaction(this.pool, (own) => this.#fresh.apply(own, events));
-        this.#done += events.length;
-        this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
-      }
+    const places = this.#places.map((place) => ({ ...place, from: from.get(at(place)) ?? 0, end: to.get(at(place)) ?? 0 }));
+    for await (const slices of inStep(this.log, places)) {
+      const events = slices.flatMap((s) => s.events);
+      await this.#held();
+      if (db) await this.#fresh.apply(db, events);
+      else await transaction(this.pool, (own) => this.#fresh.apply(own, events));
+      this.#done += events.length;
+      this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
     }
-  }
-
-  async #read({ topic, partition }: Place, from: number, end: number): Promise<readonly Positioned[]> {
-    if (from >= end) return [];
-    const events = await this.log.read(topic, partition, from, Math.min(BATCH, end - from));
-    return events.filter((e) => e.position < end); // retention may have made it read on from beyond
   }
 
   /** Both ways, by whole rows. */

@@ -1,15 +1,17 @@
+import { noticeView } from '@kiroku/domain/delivery/notice-view.js';
+import { queueView } from '@kiroku/domain/delivery/queue-view.js';
 import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type { Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
 import { administrators } from '@kiroku/domain/policy/administrator-view.js';
 import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
-import { messages, stories } from '@kiroku/domain/story/views.js';
+import { messages, sessions } from '@kiroku/domain/story/views.js';
 
 /** Written in the transaction of the event store's append (promise 3). */
-export const INLINE_VIEWS = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators] as unknown as readonly Projection[];
+export const INLINE_VIEWS = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView] as unknown as readonly Projection[];
 /** Kept up to date by the worker. */
-export const FOLLOWING_VIEWS = [stories, messages] as unknown as readonly Projection[];
+export const FOLLOWING_VIEWS = [messages, sessions] as unknown as readonly Projection[];
 export const ALL_VIEWS = [...INLINE_VIEWS, ...FOLLOWING_VIEWS];
 
 /** Shapes of the past, of all contexts. No event of 0.1 has changed its shape yet. */

@@ -1,0 +1,65 @@
+import type { EventLog, Positioned, Slice, Topic } from '@kiroku/domain/kernel/event-log.js';
+
+interface Place { readonly topic: Topic; readonly partition: number }
+interface Lane extends Place {
+  /** Position of the next event to hand out. */
+  next: number;
+  readonly end: number;
+  /** Read and not yet handed out. */
+  events: readonly Positioned[];
+  page: Promise<readonly Positioned[]> | undefined;
+}
+
+/** Events per page of a partition. */
+const PAGE = 5_000;
+
+/**
+ * Reads several partitions up to fixed ends, all in step by the time of their events: what follows from an event comes in the same
+ * batch or soon after, so a view writes a row once where several events concern it. The order across partitions is only roughly that of time.
+ */
+export async function* inStep(
+  log: Pick<EventLog, 'read'>,
+  places: readonly (Place & { readonly from: number; readonly end: number })[],
+): AsyncGenerator<readonly Slice[]> {
+  const lanes: Lane[] = places.map(({ topic, partition, from, end }) => ({ topic, partition, next: from, end, events: [], page: undefined }));
+  for (;;) {
+    await Promise.all(lanes.map((lane) => fill(log, lane)));
+    const open = lanes.filter((lane) => lane.events.length > 0);
+    if (open.length === 0) return;
+    const time = until(open);
+    const slices = open.flatMap((lane) => take(lane, time));
+    for (const lane of lanes) request(log, lane); // while these are handled
+    yield slices;
+  }
+}
+
+/** The time up to which all lanes have been read; one lane at least is used up by then. */
+const until = (open: readonly Lane[]): number => Math.min(...open.map((lane) => (lane.events.at(-1) as Positioned).event.at));
+
+/** Everything before the first event that is later; everything, where the lane ends there. */
+function take(lane: Lane, time: number): readonly Slice[] {
+  const { topic, partition, events, next: from } = lane;
+  const last = events.at(-1) as Positioned;
+  const later = last.event.at === time ? -1 : events.findIndex((e) => e.event.at > time);
+  const count = later === -1 ? events.length : later;
+  if (count === 0) return [];
+  const taken = count === events.length ? events : events.slice(0, count);
+  lane.events = events.slice(count);
+  lane.next = (taken.at(-1) as Positioned).position + 1;
+  return [{ topic, partition, from, events: taken, next: lane.next }];
+}
+
+function request(log: Pick<EventLog, 'read'>, lane: Lane): void {
+  if (lane.events.length > 0 || lane.page !== undefined || lane.next >= lane.end) return;
+  lane.page = log.read(lane.topic, lane.partition, lane.next, Math.min(PAGE, lane.end - lane.next));
+  lane.page.catch(() => undefined); // seen when it is waited for
+}
+
+async function fill(log: Pick<EventLog, 'read'>, lane: Lane): Promise<void> {
+  request(log, lane);
+  if (lane.page === undefined) return;
+  const events = await lane.page;
+  lane.page = undefined;
+  lane.events = events.filter((e) => e.position < lane.end); // retention may have made it read on from beyond
+  if (lane.events.length === 0) lane.next = lane.end;
+}

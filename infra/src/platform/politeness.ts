@@ -1,0 +1,44 @@
+import { cpus } from 'node:os';
+
+/** Share of the machine's time that must be idle for work to go on as usual. */
+const ROOM = 0.15;
+/** ms between two looks at the machine. */
+const LOOK = 500;
+
+/**
+ * Work that nobody waits for gives way: while the machine has no time to spare it is done in larger steps, which cost less in all.
+ * Priorities alone do not do this: a burst leaves short gaps that would be filled, each time in front of the next reply.
+ */
+export class Politeness {
+  #before = times();
+  #measured = performance.now();
+  #busy = false;
+
+  /** Both in ms between two steps: as usual, and while the machine is busy. */
+  constructor(
+    private readonly usual: number,
+    private readonly longest: number,
+  ) {}
+
+  /** ms between two steps, from now on. */
+  readonly pace = (): number => {
+    const now = performance.now();
+    if (now - this.#measured >= LOOK) {
+      const after = times();
+      const all = after.all - this.#before.all;
+      this.#busy = all > 0 && (after.idle - this.#before.idle) / all < ROOM;
+      this.#before = after;
+      this.#measured = now;
+    }
+    return this.#busy ? this.longest : this.usual;
+  };
+}
+
+function times(): { readonly idle: number; readonly all: number } {
+  let [idle, all] = [0, 0];
+  for (const { times: t } of cpus()) {
+    idle += t.idle;
+    all += t.idle + t.user + t.nice + t.sys + t.irq;
+  }
+  return { idle, all };
+}
