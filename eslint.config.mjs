@@ -15,15 +15,16 @@ const CONTEXTS = {
   kernel: [],
   mail: ['kernel'],
   directory: ['kernel', 'mail', 'mailbox'],
-  policy: ['kernel', 'mail'],
+  policy: ['kernel', 'mail', 'delivery'],
   mailbox: ['kernel', 'mail'],
   delivery: ['kernel', 'mail', 'directory', 'mailbox'],
   smtp: ['kernel', 'mail'],
   pop3: ['kernel', 'mail'],
   routing: ['kernel', 'mail'],
   'smtp-client': ['kernel', 'mail'],
-  'tls-policy': ['kernel', 'mail', 'routing'],
+  'tls-policy': ['kernel', 'mail', 'routing', 'smtp-client', 'delivery'],
   notice: ['kernel', 'mail', 'delivery'],
+  srs: ['kernel', 'mail'],
   story: ['kernel', 'mail', 'directory', 'mailbox', 'delivery'],
 };
 

@@ -85,13 +85,20 @@ describe('accepted mail', () => {
     expect([await mailOf('ann'), await mailOf('bob'), await mailOf('cid')]).toEqual([expect.arrayContaining([one, two]), [one], [one]]);
     expect((await mailOf('ann')).length).toBe(2);
     const routed = await outcomesOf(two as string);
-    expect(routed.map((e) => [e.type, (e.data as { address: string }).address]).toSorted()).toEqual([['RecipientRouted', 'far@y.test'], ['RecipientRouted', 'other@z.test']]);
+    expect(routed).toMatchObject([{ type: 'MessageQueued', data: { recipients: [{ address: 'other@z.test', via: [] }, { address: 'far@y.test', via: ['mixed@x.test'] }] } }]);
+    const { rows } = await h.pool.query('SELECT address, destination, state, version FROM view.queue_1 WHERE message_id = $1 ORDER BY address', [two]);
+    expect(rows).toEqual([
+      { address: 'far@y.test', destination: 'y.test', state: 'waiting', version: 1 }, { address: 'other@z.test', destination: 'z.test', state: 'waiting', version: 1 },
+    ]);
   });
 
   it('that nobody here can have is recorded so, with the reply they would have heard', async () => {
     const [id] = await accept(['nobody', 'bob']);
     await deliverAll();
-    expect(await outcomesOf(id as string)).toMatchObject([{ type: 'RecipientBounced', data: { recipient: 'nobody@x.test', rule: 'unknown', reply: '550 5.1.1 User unknown' } }]);
+    expect(await outcomesOf(id as string)).toMatchObject([
+      { type: 'RecipientBounced', data: { recipient: 'nobody@x.test', rule: 'unknown', reply: '550 5.1.1 User unknown' } },
+      { type: 'NoticeOwed', data: { kind: 'failed', recipient: 'nobody@x.test', message: { sender: 'bob@y.test' } } },
+    ]);
     expect(await mailOf('bob')).toContain(id);
   });
 
@@ -103,7 +110,7 @@ describe('accepted mail', () => {
     await commands.deleteAccount(ids.get('doomed') as string, ORIGIN);
     const [second] = await accept(['doomed', 'bob']);
     await deliverAll(h, delivery);
-    expect(await outcomesOf(second as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'unknown' } }]);
+    expect(await outcomesOf(second as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'unknown' } }, { type: 'NoticeOwed' }]);
     expect(await mailOf('bob')).toContain(second);
   });
 
@@ -120,7 +127,7 @@ describe('accepted mail', () => {
     };
     const [id] = await accept(['brief', 'cid']);
     await deliverAll(h, new LocalDelivery(h.engine, late));
-    expect(await outcomesOf(id as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'mailbox-gone' } }]);
+    expect(await outcomesOf(id as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'mailbox-gone' } }, { type: 'NoticeOwed' }]);
     expect(await mailOf('cid')).toContain(id);
     expect((await h.store.readLast([mailboxStream(inbox)])).get(mailboxStream(inbox))?.event.type).toBe('MailboxDeleted');
   });
@@ -144,7 +151,7 @@ describe('accepted mail', () => {
     await h.store.append([{ stream, expected: last?.version ?? 0, events: [recorded(h.engine, { type: 'MailboxCreated', data: { ...created.data, head } })] }]);
     const [id] = await accept(['worn', 'eve']);
     await deliverAll();
-    expect(await outcomesOf(id as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'mailbox-used-up' } }]);
+    expect(await outcomesOf(id as string)).toMatchObject([{ type: 'RecipientBounced', data: { rule: 'mailbox-used-up' } }, { type: 'NoticeOwed' }]);
     expect(await mailOf('eve')).toContain(id);
   });
 

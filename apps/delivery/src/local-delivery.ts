@@ -1,14 +1,11 @@
-import { type DeliveryEvent, messageStream } from '@kiroku/domain/delivery/delivery.js';
-import { expand, type Expansion } from '@kiroku/domain/delivery/expand.js';
+import { expand } from '@kiroku/domain/delivery/expand.js';
+import { messageOf } from '@kiroku/domain/delivery/notices.js';
 import type { Slice } from '@kiroku/domain/kernel/event-log.js';
-import { type Append, type CheckpointMove, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
-import type { Fact, Recorded } from '@kiroku/domain/kernel/event.js';
-import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
+import { type CheckpointMove, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
-import { type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
-import { LRUCache } from 'lru-cache';
-import { bounced, entered, incoming, routed } from './outcomes.js';
 import { type Accepted, first, fitting, type Piece, pieceOf, type Work } from './pieces.js';
+import { type Mail, Placement } from './placement.js';
 
 export const DELIVERY = 'delivery';
 /** Messages whose aliases are followed at once: few at first, more while the fan-out is small. */
@@ -19,8 +16,6 @@ const ATTEMPTS = 25;
 /** ms */
 const LINGER = 3;
 
-interface Place { readonly version: number; readonly head: MailboxHead }
-
 /** A counter for the outside; see apps/delivery/src/main.ts. */
 export interface DeliveryMetrics {
   delivered(messages: number): void;
@@ -29,10 +24,8 @@ export interface DeliveryMetrics {
 /**
  * From accepted to in the mailbox. What waits in all partitions goes into one append over all the mailboxes concerned, in
  * one transaction with the partitions' checkpoints: each message is delivered exactly once, whatever stops and whenever.
- * Bodies are not touched: a mailbox entry names the body and carries its own prefix (Return-Path, Delivered-To).
  */
 export class LocalDelivery {
-  readonly #heads = new LRUCache<string, Place>({ max: 50_000 });
   readonly #waiting = new Set<Work>();
   #running = false;
   #reach = FIRST_REACH;
@@ -40,6 +33,7 @@ export class LocalDelivery {
   constructor(
     private readonly engine: Engine,
     private readonly directory: Directory,
+    private readonly placement: Placement = new Placement(engine),
     private readonly metrics: DeliveryMetrics = { delivered: () => undefined },
   ) {}
 
@@ -84,7 +78,7 @@ export class LocalDelivery {
         if (end === work.slice.events.length) this.#end(work).resolve();
       }
     } catch (error) {
-      this.#heads.clear(); // the outcome may be unknown
+      this.placement.forgetAll(); // the outcome may be unknown
       // A partition that another process has taken over, or that cannot go on, holds no other up. What had been written in spite
       // of the failure is not written again: its checkpoint has moved.
       if (pieces.length > 1) for (const piece of pieces) await this.#settle([piece]);
@@ -104,82 +98,29 @@ export class LocalDelivery {
     const count = fitting(everyone);
     this.#reach = count < all.length ? Math.max(1, count) : Math.min(LAST_REACH, Math.max(this.#reach, 2 * all.length));
     const taken = first(pieces, count);
-    const [messages, expansions] = [all.slice(0, count), everyone.slice(0, count)];
+    const [mails, expansions] = [all.slice(0, count).map(mailOf), everyone.slice(0, count)];
     const checkpoints = taken.map(({ work, to }): CheckpointMove => ({
       consumer: DELIVERY, topic: work.slice.topic, partition: work.slice.partition, from: work.position, to,
     }));
     const decided = new Set<string>();
     for (let attempt = 1; ; attempt++) {
-      const appends = await this.#appends(messages, expansions, decided);
+      const placed = await this.placement.appends(mails, expansions, decided);
       try {
-        await this.engine.store.append(appends.map((a) => a.append), checkpoints);
-        for (const { append, head } of appends)
-          if (head) this.#heads.set(append.stream, { version: append.expected + append.events.length, head });
-        this.metrics.delivered(messages.length);
+        await this.engine.store.append(placed.map((p) => p.append), checkpoints);
+        this.placement.appended(placed);
+        this.metrics.delivered(mails.length);
         return taken;
       } catch (error) {
         // Somebody expunged or appended meanwhile: read the heads of those mailboxes again. A message's own stream exists when
         // the message has been here before: another process has the partition (then the checkpoint says so), or it was logged twice.
         if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
-        for (const stream of error.streams) {
-          this.#heads.delete(stream);
-          decided.add(stream);
-        }
+        this.placement.forget(error.streams);
+        for (const stream of error.streams) decided.add(stream);
       }
     }
-  }
-
-  /** @param decided streams of messages that are done: nothing is delivered for them again. Other streams in it mean nothing. */
-  async #appends(messages: readonly Accepted[], expansions: readonly Expansion[], decided: ReadonlySet<string>): Promise<readonly { append: Append; head?: MailboxHead }[]> {
-    const places = await this.#places(expansions.flatMap((e) => e.local.map((l) => l.account.inbox)));
-    const mailboxes = new Map<string, { expected: number; head: MailboxHead; events: Recorded[] }>();
-    const others: { append: Append }[] = [];
-    const seen = new Set(decided);
-    messages.forEach((message, i) => {
-      const stream = messageStream(message.data.messageId);
-      if (seen.has(stream)) return;
-      seen.add(stream);
-      const expansion = expansions[i] as Expansion;
-      const outcomes: DeliveryEvent[] = [];
-      for (const local of expansion.local) {
-        const { account, recipient, deliveredTo, via } = local;
-        const place = places.get(mailboxStream(account.inbox));
-        const box = mailboxes.get(account.inbox) ?? (place && { expected: place.version, head: place.head, events: [] });
-        const event = box && entered(account.inbox, box.head, incoming(message, local, account.quota > 0 && box.head.bytes >= account.quota));
-        if (box === undefined || event === undefined) {
-          outcomes.push(bounced(message, recipient, deliveredTo, via, box === undefined ? 'mailbox-gone' : 'mailbox-used-up'));
-          continue;
-        }
-        mailboxes.set(account.inbox, box);
-        box.head = event.data.head;
-        box.events.push(...this.#record(message, [event]));
-      }
-      const asked = new Map(message.data.recipients.map((r) => [r.address, r]));
-      for (const { recipient, address, via } of expansion.remote) outcomes.push(routed(message, recipient, address, via, asked.get(recipient)));
-      for (const { recipient, address, via, reason } of expansion.failures) outcomes.push(bounced(message, recipient, address, via, reason));
-      if (outcomes.length > 0) others.push({ append: { stream, expected: 0, events: this.#record(message, outcomes) } });
-    });
-    const boxes = [...mailboxes].map(([id, { expected, head, events }]) => ({ append: { stream: mailboxStream(id), expected, events }, head }));
-    return [...boxes, ...others];
-  }
-
-  #record(message: Accepted, facts: readonly Fact[]): readonly Recorded[] {
-    return record(facts, this.engine, { actor: 'system:delivery', correlation: message.data.messageId, causation: message.id }, {});
-  }
-
-  /** Versions and heads of mailboxes: from memory where this process appended last (the store refuses if that is stale), else one read for all. */
-  async #places(mailboxIds: readonly string[]): Promise<ReadonlyMap<string, Place>> {
-    const streams = [...new Set(mailboxIds.map(mailboxStream))];
-    const known = new Map<string, Place>();
-    for (const stream of streams) {
-      const place = this.#heads.get(stream);
-      if (place) known.set(stream, place);
-    }
-    const missing = streams.filter((s) => !known.has(s));
-    if (missing.length > 0)
-      for (const [stream, { version, event }] of await this.engine.store.readLast(missing)) {
-        if (event.type !== 'MailboxDeleted') known.set(stream, { version, head: (event as unknown as MailboxEvent).data.head });
-      }
-    return known;
   }
 }
+
+const mailOf = (accepted: Accepted): Mail => ({
+  messageId: accepted.data.messageId, message: messageOf(accepted), recipients: accepted.data.recipients, causation: accepted.id,
+});

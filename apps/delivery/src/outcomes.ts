@@ -1,18 +1,18 @@
 import type { DeliveryEvent } from '@kiroku/domain/delivery/delivery.js';
 import type { Expansion } from '@kiroku/domain/delivery/expand.js';
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
-import type { EnvelopeRecipient } from '@kiroku/domain/mail/events.js';
 import { appendMessage, type Incoming, type MailboxHead } from '@kiroku/domain/mailbox/mailbox.js';
-import type { Accepted } from './pieces.js';
+import type { Mail } from './placement.js';
 
 type Local = Expansion['local'][number];
 
-export function incoming({ data, at }: Accepted, { recipient, deliveredTo, via }: Local, overQuota: boolean): Incoming {
-  const prefix = `Return-Path: <${data.sender}>\r\nDelivered-To: ${deliveredTo}\r\n${data.trace}`;
+export function incoming({ messageId, message }: Mail, { recipient, deliveredTo, via }: Local, overQuota: boolean): Incoming {
+  const { sender, trace, sha256, size, at, smtputf8, acceptedAt } = message;
+  const prefix = `Return-Path: <${sender}>\r\nDelivered-To: ${deliveredTo}\r\n${trace}`;
   return {
-    messageId: data.messageId, sha256: data.sha256, bodySize: data.size, ...(data.at !== undefined && { at: data.at }),
-    prefix, size: utf8Length(prefix) + data.size, receivedAt: at, recipient, via, deliveredTo,
-    ...(data.smtputf8 && { smtputf8: true as const }), ...(overQuota && { overQuota: true as const }),
+    messageId, sha256, bodySize: size, ...(at !== undefined && { at }),
+    prefix, size: utf8Length(prefix) + size, receivedAt: acceptedAt, recipient, via, deliveredTo,
+    ...(smtputf8 && { smtputf8: true as const }), ...(overQuota && { overQuota: true as const }),
   };
 }
 
@@ -28,14 +28,6 @@ export function entered(mailboxId: string, head: MailboxHead, mail: Incoming): R
   }
 }
 
-export function routed({ data }: Accepted, recipient: string, address: string, via: readonly string[], asked?: EnvelopeRecipient): DeliveryEvent {
-  const { notify, orcpt } = asked ?? {};
-  return {
-    type: 'RecipientRouted',
-    data: { messageId: data.messageId, recipient, address, via, route: 'remote', ...(notify && { notify }), ...(orcpt !== undefined && { orcpt }) },
-  };
-}
-
 /** What a server would have said at RCPT, had it known then. */
 const REPLIES: Readonly<Record<string, string>> = {
   unknown: '550 5.1.1 User unknown',
@@ -46,7 +38,7 @@ const REPLIES: Readonly<Record<string, string>> = {
   'mailbox-used-up': '554 5.2.0 Mailbox takes no more messages',
 };
 
-export const bounced = ({ data }: Accepted, recipient: string, address: string, via: readonly string[], rule: string): DeliveryEvent => ({
+export const bounced = ({ messageId }: Mail, recipient: string, address: string, via: readonly string[], rule: string): DeliveryEvent => ({
   type: 'RecipientBounced',
-  data: { messageId: data.messageId, recipient, address, via, rule, reply: REPLIES[rule] ?? '554 5.0.0 Undeliverable' },
+  data: { messageId, recipient, address, via, rule, reply: REPLIES[rule] ?? '554 5.0.0 Undeliverable' },
 });

@@ -6,6 +6,7 @@ import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
 import { DELIVERY, LocalDelivery } from './local-delivery.js';
+import { Placement } from './placement.js';
 
 /** Messages per slice: bounds memory; what waits in all partitions shares a transaction anyway. */
 const BATCH = 500;
@@ -30,7 +31,7 @@ export async function startDelivery(postgres: PostgresConnection): Promise<Runni
     }
     return directory.lookup(addresses);
   };
-  const delivery = new LocalDelivery(engine, { lookup }, {
+  const delivery = new LocalDelivery(engine, { lookup }, new Placement(engine), {
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
   });
   const subscription = await log.consume({

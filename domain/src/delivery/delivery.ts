@@ -29,6 +29,8 @@ export type DeliveryEvent =
         readonly via: readonly string[];
         readonly rule: string;
         readonly reply: string;
+        /** By people, in their words: for administrators, not for the sender. */
+        readonly reason?: string;
       }
     >;
 

@@ -41,7 +41,7 @@ const contexts: readonly (readonly [string, Readonly<Record<string, readonly Rec
 ];
 const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
   Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
-const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView, sessions, messages] as unknown as readonly Projection[];
+const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, queueView, noticeView, sessions, messages] as unknown as readonly Projection[];
 
 describe('every event ever written', () => {
   it.each(all)('%s can still be read', (type, event, upgrades) => {

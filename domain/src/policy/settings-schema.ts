@@ -1,5 +1,7 @@
-import { canonicalDomain } from '../mail/address.js';
-import { parseBlock } from '../mail/ip.js';
+import { parseHours } from '../delivery/hours.js';
+import { DEFAULT_RETRY_SETTINGS, retryProblemsOf, type RetrySettings } from '../delivery/retry-settings.js';
+import { canonicalDomain, parseAddress } from '../mail/address.js';
+import { canonicalIp, parseBlock } from '../mail/ip.js';
 
 /** Everything an administrator can set for the whole server. Milliseconds, bytes and counts; 0 = no limit unless said otherwise. */
 export interface Settings {
@@ -58,6 +60,39 @@ export interface Settings {
   readonly bodyGrace: number;
   /** ms that facts about sessions are kept; facts about mail and decisions are kept for ever in this version. */
   readonly sessionRetention: number;
+  /** Does mail leave for other servers? When not, it waits. */
+  readonly outboundDelivery: boolean;
+  /** Hours in which it leaves, e.g. `09:00-18:00,22:00-02:00` in the server's time zone; '' = always. */
+  readonly outboundHours: string;
+  /** Connections to one destination at the same time, and in all; each at least 1. */
+  readonly outboundConcurrency: number;
+  readonly outboundSessions: number;
+  /** Messages per minute to one destination. */
+  readonly outboundRate: number;
+  /** Which addresses of other servers are used, and in which order. */
+  readonly outboundFamily: 'both' | 'ipv4' | 'ipv6' | 'prefer-ipv4' | 'prefer-ipv6';
+  /** Local addresses that connections come from; of each family the first is used. [] = the system's choice. */
+  readonly outboundSources: readonly string[];
+  /** May MX records lead to loopback addresses? For tests, and for servers on the same machine. */
+  readonly outboundLoopback: boolean;
+  /** When and how long mail that could not be delivered is tried again, and when its sender hears of it. */
+  readonly retry: RetrySettings;
+  /** ms that MX answers may be kept, whatever their TTL says (E-Post: 10 days); 0 = asked each time. */
+  readonly mxCache: number;
+  /** Recipients that may wait for other servers before mail for more of them is refused for the time being. 0 = no limit. */
+  readonly queueLimit: number;
+  /** Bytes that must be free on the disk of the bodies; below, mail is refused for the time being. */
+  readonly diskReserve: number;
+  /** Local part of the sender of reports about undelivered mail. */
+  readonly noticeSender: string;
+  /** Which words reports use. */
+  readonly noticeLanguage: 'both' | 'ja' | 'en';
+  /** Addresses that get a copy of every report of failure, with the header of the message only. */
+  readonly postmasterCopy: readonly string[];
+  /** Reports per hour to one address about mail from strangers, whose sender may be forged. */
+  readonly noticesPerHour: number;
+  /** Rewrite the sender of forwarded mail from strangers (SRS), so that the next server's SPF check passes. */
+  readonly srs: boolean;
 }
 
 const MINUTE = 60_000;
@@ -95,6 +130,23 @@ export const DEFAULTS: Settings = {
   blockIps: [],
   bodyGrace: 24 * 60 * MINUTE,
   sessionRetention: 90 * 24 * 60 * MINUTE,
+  outboundDelivery: true,
+  outboundHours: '',
+  outboundConcurrency: 20,
+  outboundSessions: 100,
+  outboundRate: 0,
+  outboundFamily: 'both',
+  outboundSources: [],
+  outboundLoopback: false,
+  retry: DEFAULT_RETRY_SETTINGS,
+  mxCache: 24 * 60 * MINUTE,
+  queueLimit: 0,
+  diskReserve: 100 * 1024 * 1024,
+  noticeSender: 'MAILER-DAEMON',
+  noticeLanguage: 'both',
+  postmasterCopy: [],
+  noticesPerHour: 100,
+  srs: true,
 };
 
 const LONGEST_TEXT = 1000;
@@ -102,6 +154,8 @@ const LONGEST_LIST = 10_000;
 
 const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= LONGEST_TEXT && value.isWellFormed() && !/\p{Cc}/u.test(value);
+
+const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.length <= LONGEST_LIST && value.every(isText);
 
 /** Each setting's rule, where its type is not rule enough, and the words for what was expected. */
 const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule: (value: Settings[K]) => boolean] } = {
@@ -114,6 +168,14 @@ const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule
   // Clients wait no longer (RFC 5321 §4.5.3.2.1).
   greetingPause: ['at most 300000 (ms)', (value) => value <= 5 * MINUTE],
   senderTrust: ['login, envelope or header', (value) => ['login', 'envelope', 'header'].includes(value)],
+  outboundHours: ['hours like 09:00-18:00, with commas', (value) => parseHours(value) !== undefined],
+  outboundConcurrency: ['from 1 to 1000', (value) => value >= 1 && value <= 1000],
+  outboundSessions: ['from 1 to 10000', (value) => value >= 1 && value <= 10_000],
+  outboundFamily: ['both, ipv4, ipv6, prefer-ipv4 or prefer-ipv6', (value) => ['both', 'ipv4', 'ipv6', 'prefer-ipv4', 'prefer-ipv6'].includes(value)],
+  outboundSources: ['IP addresses', (value) => value.every((ip) => canonicalIp(ip) !== undefined)],
+  noticeSender: ['a local part in letters, digits, . - and _', (value) => /^[\w.-]{1,64}$/.test(value)],
+  noticeLanguage: ['both, ja or en', (value) => ['both', 'ja', 'en'].includes(value)],
+  postmasterCopy: ['mail addresses', (value) => value.every((address) => parseAddress(address) !== undefined)],
   tagSeparators: ["up to four of !#$%&'*+-/=?^_`{|}~", (value) => /^[!#$%&'*+\-/=?^_`{|}~]{0,4}$/.test(value)],
 };
 
@@ -129,11 +191,12 @@ export function problemsOf(changes: Partial<Settings>): readonly string[] {
 /** What was expected instead, undefined when the value will do. */
 function expectedOf(name: keyof Settings, value: unknown): string | undefined {
   const model: unknown = DEFAULTS[name];
-  if (Array.isArray(model)) return problemOfList(value);
+  const [expected, rule] = (RULES[name] ?? []) as readonly [string?, ((value: unknown) => boolean)?];
+  if (name === 'retry') return retryProblemsOf(value).join(', ') || undefined;
+  if (Array.isArray(model)) return rule ? (isTextList(value) && rule(value) ? undefined : `a list of ${expected}`) : problemOfList(value);
   if (typeof value !== typeof model) return `a ${typeof model}`;
   if (typeof model === 'number' && !isWhole(value)) return 'a whole number, 0 or more';
   if (typeof model === 'string' && !isText(value)) return `at most ${LONGEST_TEXT} characters, no control characters`;
-  const [expected, rule] = (RULES[name] ?? []) as readonly [string?, ((value: unknown) => boolean)?];
   return rule === undefined || rule(value) ? undefined : expected;
 }
 

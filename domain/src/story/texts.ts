@@ -1,4 +1,5 @@
 import type { DeliveryEvent } from '../delivery/delivery.js';
+import type { NoticeKind, QueueEvent } from '../delivery/queue-events.js';
 import type { MailFact, SessionFact } from '../mail/events.js';
 import type { MailboxEvent } from '../mailbox/mailbox.js';
 
@@ -6,7 +7,7 @@ export type Language = 'en' | 'ja';
 export type Text = Readonly<Record<Language, string>>;
 
 /** Every event that a story can hold. */
-export type StoryEvent = MailFact | SessionFact | MailboxEvent | DeliveryEvent;
+export type StoryEvent = MailFact | SessionFact | MailboxEvent | DeliveryEvent | QueueEvent;
 
 /** What happened, in words. An event without words does not compile. */
 export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
@@ -21,6 +22,18 @@ export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
   RecipientRefused: { en: 'A recipient was refused', ja: '宛先を拒否' },
   RecipientRouted: { en: 'Queued for another server', ja: '他サーバーへの配送待ち' },
   RecipientBounced: { en: 'Cannot be delivered', ja: '配送不能' },
+  MessageSubmitted: { en: 'Written by this server', ja: 'このサーバーが作成' },
+  MessageQueued: { en: 'Queued for other servers', ja: '他サーバーへの配送待ちに登録' },
+  DeliveryAttempted: { en: 'Delivery attempted', ja: '配送を試行' },
+  RecipientExpired: { en: 'Given up', ja: '配送を断念' },
+  RecipientHeld: { en: 'Held by an administrator', ja: '管理者が保留' },
+  RecipientReleased: { en: 'Released by an administrator', ja: '管理者が保留を解除' },
+  RetryRequested: { en: 'Retry requested', ja: '再試行を要求' },
+  RecipientRerouted: { en: 'Rerouted by an administrator', ja: '管理者が経路を変更' },
+  RecipientChanged: { en: 'Recipient changed by an administrator', ja: '管理者が宛先を変更' },
+  RecipientRemoved: { en: 'Removed from the queue by an administrator', ja: '管理者がキューから削除' },
+  NoticeOwed: { en: 'A notice to the sender is due', ja: '送信者への通知が必要' },
+  NoticeSent: { en: 'Notice to the sender', ja: '送信者への通知' },
   MailboxCreated: { en: 'Mailbox created', ja: 'メールボックスを作成' },
   MessageAppended: { en: 'Delivered into a mailbox', ja: 'メールボックスへ配送' },
   MessageExpunged: { en: 'Removed from a mailbox', ja: 'メールボックスから削除' },
@@ -64,8 +77,38 @@ export const LABELS = {
   duration: { en: 'duration', ja: '時間' },
   commands: { en: 'commands', ja: 'コマンド数' },
   traffic: { en: 'received / sent', ja: '受信 / 送信' },
+  priority: { en: 'priority', ja: '優先度' },
+  host: { en: 'server', ja: '相手サーバー' },
+  source: { en: 'from address', ja: '送信元アドレス' },
+  route: { en: 'route', ja: '経路' },
+  result: { en: 'result', ja: '結果' },
+  to: { en: 'new recipient', ja: '新しい宛先' },
+  kind: { en: 'kind', ja: '種別' },
+  until: { en: 'tried until', ja: '試行期限' },
+  lastAttempt: { en: 'last attempt', ja: '最終試行' },
+  notice: { en: 'notice', ja: '通知メール' },
+  why: { en: 'why', ja: '理由' },
+  origin: { en: 'origin', ja: '作成元' },
+  about: { en: 'about message', ja: '対象メッセージ' },
   event: { en: 'event', ja: 'イベント' },
 } as const satisfies Record<string, Text>;
+
+/** What became of a recipient in one attempt. */
+export const RESULTS: Readonly<Record<'delivered' | 'deferred' | 'refused' | 'unknown', Text>> = {
+  delivered: { en: 'delivered', ja: '配送完了' },
+  deferred: { en: 'deferred', ja: '延期' },
+  refused: { en: 'refused', ja: '拒否' },
+  unknown: { en: 'outcome unknown', ja: '結果不明' },
+};
+
+/** What a notice tells (RFC 3464 §2.3.3). */
+export const NOTICES: Readonly<Record<NoticeKind, Text>> = {
+  failed: { en: 'not delivered', ja: '配送不能' },
+  delayed: { en: 'delayed', ja: '配送遅延' },
+  relayed: { en: 'passed on to a server that sends no notices', ja: '通知非対応サーバーへ中継' },
+  delivered: { en: 'delivered', ja: '配送完了' },
+  expanded: { en: 'sent on to several recipients', ja: '複数の宛先へ展開' },
+};
 
 export type Label = keyof typeof LABELS;
 
@@ -80,6 +123,21 @@ export const WORDS = {
   inMailbox: { en: 'in mailbox', ja: 'メールボックス' },
   removed: { en: 'since removed', ja: '削除済み' },
   waiting: { en: 'waits to be sent to another server', ja: '他サーバーへの配送待ち' },
+  tries: { en: 'tries so far', ja: 'これまでの試行回数' },
+  next: { en: 'next try', ja: '次回' },
+  held: { en: 'held', ja: '保留中' },
+  sent: { en: 'taken over by', ja: '引き渡し先' },
+  anotherServer: { en: 'another server', ja: '他サーバー' },
+  at: { en: 'at', ja: '日時' },
+  expired: { en: 'given up', ja: '配送断念' },
+  takenOut: { en: 'taken out of the queue', ja: 'キューから削除' },
+  usualRoute: { en: 'as usual', ja: '通常の経路' },
+  unverified: { en: 'certificate not verified', ja: '証明書は未検証' },
+  verified: { en: 'certificate verified by', ja: '証明書の検証方式' },
+  plain: { en: 'not encrypted', ja: '暗号化なし' },
+  gateway: { en: 'gateway', ja: 'ゲートウェイ' },
+  mx: { en: 'MX', ja: 'MX' },
+  noNotice: { en: 'none', ja: 'なし' },
   failed: { en: 'failed', ja: '失敗' },
   underWay: { en: 'no outcome recorded yet', ja: '結果未記録' },
 } as const satisfies Record<string, Text>;

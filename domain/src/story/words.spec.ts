@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { deliveryExamples } from '../delivery/examples.js';
+import { BOB, CID, MESSAGE } from '../delivery/testing.js';
 import type { Recorded } from '../kernel/event.js';
-import { HAPPENED, LABELS, type StoryEvent, WORDS } from './texts.js';
-import { stories } from './views.js';
+import { HAPPENED, LABELS, NOTICES, RESULTS, type StoryEvent, WORDS } from './texts.js';
+import { messages, sessions } from './views.js';
 import { inOrder, localTime, tell } from './words.js';
 
 const AT = Date.UTC(2026, 0, 5, 0, 0, 0, 123);
@@ -11,8 +13,14 @@ const peer = { ip: '192.0.2.7', port: 40_123, helo: 'client.test' };
 const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' };
 const head = { accountId: 'acc-1', name: 'INBOX', uidValidity: 1, uidNext: 8, highestModSeq: 8, messages: 1, bytes: 1234567 };
 
+type QueueType = keyof typeof deliveryExamples;
+const QUEUE = Object.fromEntries(Object.entries(deliveryExamples).map(([type, examples]) => [type, examples.at(-1)?.data])) as unknown as {
+  [T in QueueType]: Extract<StoryEvent, { type: T }>['data'];
+};
+
 /** One of each; a type without an example does not compile. */
 const EXAMPLES: { [T in StoryEvent['type']]: Extract<StoryEvent, { type: T }>['data'] } = {
+  ...QUEUE,
   SessionOpened: { protocol: 'smtp', listener: 'mx', peer: { ip: '2001:db8::1', port: 25 }, local: '192.0.2.1:25' },
   TlsStarted: tls,
   LoginSucceeded: { protocol: 'smtp', peer, mechanism: 'SCRAM-SHA-256', login: 'ann@x.test', account: 'acc-1' },
@@ -58,11 +66,11 @@ describe('every event of a story', () => {
   });
 
   it('is one that the view keeps', () => {
-    for (const type of stories.types) expect(TYPES).toContain(type);
+    for (const type of [...messages.types, ...sessions.types]) expect(TYPES).toContain(type);
   });
 
   it('has every text twice', () => {
-    for (const { en, ja } of [...Object.values(HAPPENED), ...Object.values(LABELS), ...Object.values(WORDS)]) {
+    for (const { en, ja } of [...Object.values(HAPPENED), ...Object.values(LABELS), ...Object.values(RESULTS), ...Object.values(NOTICES), ...Object.values(WORDS)]) {
       expect(en).not.toBe('');
       expect(ja).not.toBe('');
     }
@@ -100,6 +108,68 @@ describe('the story of an accepted message', () => {
 
   it('says no outcome of a message that was not accepted', () =>
     expect(tell([recorded('MessageRefused')], UTC).join()).not.toContain(WORDS.outcome.en));
+});
+
+describe('the story of a message to other servers', () => {
+  const [bob, cid] = ['bob@y.test', 'cid@z.test'];
+  const ann = { ...EXAMPLES.MessageAccepted, recipients: [{ address: BOB.recipient }, { address: cid }] };
+  const about = { messageId: ID, address: bob };
+  const at = (second: number, type: StoryEvent['type'], data: object): Recorded => recorded(type, AT + second * 1_000, data);
+  const begun = [at(0, 'MessageAccepted', ann), at(1, 'MessageQueued', { messageId: ID, message: MESSAGE, recipients: [BOB, CID], priority: 0 })];
+  const tried = (second: number, result: object) =>
+    at(second, 'DeliveryAttempted', { messageId: ID, host: 'mx1.y.test', ip: '2001:db8::9', port: 25, route: 'mx', duration: 12, results: [{ address: bob, phase: 'RCPT', ...result }] });
+  const deferred = tried(2, { outcome: 'deferred', cause: 'line', reply: '450 4.7.1 Greylisted', nextAt: AT + 122_000, why: 'line fault: try 1, next in 120 s' });
+  const ends = (...more: Recorded[]): readonly string[] => tell([...begun, ...more], UTC).slice(-2);
+
+  it('says of each recipient that it waits, until when and why', () =>
+    expect(ends(deferred)).toEqual([
+      '    sales@x.test → bob@y.test waits to be sent to another server; tries so far 1: 450 4.7.1 Greylisted (mx1.y.test); next try 2026-01-05T00:02:02.123+00:00 (line fault: try 1, next in 120 s)',
+      '    cid@z.test → cid@z.test waits to be sent to another server',
+    ]));
+
+  it('tells each attempt with server, encryption, exact reply and next time', () => {
+    const text = tell([deferred], JAPAN).join('\n');
+    expect(text).toContain('相手サーバー: mx1.y.test ([2001:db8::9]:25)\n');
+    expect(text).toContain('TLS: 暗号化なし\n');
+    expect(text).toContain('結果: bob@y.test 延期 (RCPT): 450 4.7.1 Greylisted; 次回 2026-01-05T09:02:02.123+09:00 (line fault: try 1, next in 120 s)\n');
+  });
+
+  it.each([
+    ['was taken over', [deferred, tried(3, { outcome: 'delivered', reply: '250 2.0.0 Ok', phase: 'end-of-data' })], 'taken over by mx1.y.test, at 2026-01-05T00:00:03.123+00:00: 250 2.0.0 Ok'],
+    ['is held', [deferred, at(3, 'RecipientHeld', { ...about, reason: 'leak' })], 'held (leak); tries so far 1: 450 4.7.1 Greylisted (mx1.y.test)'],
+    ['stays held when an attempt under way fails', [at(2, 'RecipientHeld', { ...about, reason: 'leak' }), tried(3, { outcome: 'deferred', reply: '450 No' })], 'held (leak); tries so far 1: 450 No (mx1.y.test)'],
+    ['was released', [at(2, 'RecipientHeld', { ...about, reason: 'leak' }), at(3, 'RecipientReleased', { ...about, reason: 'ok' })],
+      'waits to be sent to another server; next try 2026-01-05T00:00:03.123+00:00'],
+    ['stays held when rerouted', [at(2, 'RecipientHeld', { ...about, reason: 'leak' }), at(3, 'RecipientRerouted', { ...about, route: 'a.test:25', reason: 'ok' })], 'held (leak)'],
+    ['was refused', [tried(2, { outcome: 'refused', reply: '550 No' }), at(2, 'RecipientBounced', { ...about, recipient: BOB.recipient, via: BOB.via, rule: 'refused', reply: '550 No' })],
+      'failed: 550 No (refused)'],
+    ['was given up', [deferred, at(3, 'RecipientExpired', { ...about, recipient: BOB.recipient, rule: 'too-old', reply: '450 No' })], 'given up: 450 No (too-old)'],
+    ['was removed', [at(2, 'RecipientRemoved', { ...about, reason: 'by mistake' })], 'taken out of the queue (by mistake)'],
+    ['was removed while the attempt failed', [at(2, 'RecipientRemoved', { ...about, reason: 'by mistake' }), tried(3, { outcome: 'deferred', reply: '450 No' })], 'taken out of the queue (by mistake)'],
+    ['was removed too late', [at(2, 'RecipientRemoved', { ...about, reason: 'by mistake' }), tried(3, { outcome: 'delivered', reply: '250 Ok' })],
+      'taken over by mx1.y.test, at 2026-01-05T00:00:03.123+00:00: 250 Ok'],
+  ])('ends a recipient that %s', (_, more, end) => expect(ends(...more)[0]).toBe(`    sales@x.test → bob@y.test ${end}`));
+
+  it('follows a recipient to a new address', () => {
+    const moved = at(2, 'RecipientChanged', { ...about, to: 'bob@z.test', recipient: { ...BOB, address: 'bob@z.test' }, reason: 'moved', message: MESSAGE, priority: 0, held: false });
+    expect(tell([...begun, moved], UTC).slice(-2)[0]).toBe('    sales@x.test → bob@z.test waits to be sent to another server; next try 2026-01-05T00:00:02.123+00:00');
+  });
+
+  it('tells both when two recipients fail at the same address', () => {
+    const failed = (recipient: string) => at(1, 'RecipientBounced', { messageId: ID, recipient, address: 'gone@x.test', via: [recipient], rule: 'unknown', reply: '550 5.1.1 User unknown' });
+    const two = at(0, 'MessageAccepted', { ...ann, recipients: [{ address: 'a@x.test' }, { address: 'b@x.test' }] });
+    expect(tell([two, failed('a@x.test'), failed('b@x.test')], UTC).slice(-2)).toEqual([
+      '    a@x.test → gone@x.test failed: 550 5.1.1 User unknown (unknown)',
+      '    b@x.test → gone@x.test failed: 550 5.1.1 User unknown (unknown)',
+    ]);
+  });
+
+  it('of a notice that this server wrote begins with it', () => {
+    const notice = { messageId: ID, origin: 'notice', about: '01J0ABCDEF00000', recipients: ['ann@x.test'], message: { ...MESSAGE, sender: '' } };
+    const lines = tell([at(0, 'MessageSubmitted', notice)], UTC);
+    expect(lines).toContain('    about message: 01J0ABCDEF00000');
+    expect(lines.slice(-2)).toEqual(['What became of each recipient:', '    ann@x.test → no outcome recorded yet']);
+  });
 });
 
 describe('the order of a story', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { partitionOf, type Positioned } from '@kiroku/domain/kernel/event-log.js';
-import { History0001 } from '@kiroku/migrations/0001-history.js';
+import { migrate } from '@kiroku/migrations/migrate.js';
 import { PostgresEventStore } from '../event-store/postgres.js';
 import { type TestPostgres, testPostgres } from '../postgres/testing.js';
 import { openPool } from '../read-model/database.js';
@@ -20,9 +20,7 @@ async function open(db: TestPostgres, trouble = fail): Promise<History> {
 
 async function emptyHistory(): Promise<TestPostgres> {
   const db = await testPostgres();
-  const pool = openPool(db.connection, 1, fail);
-  await new History0001().up({ query: (sql: string) => pool.query(sql) } as never);
-  await pool.end();
+  await migrate(db.connection);
   return db;
 }
 

@@ -14,7 +14,7 @@ const LOCKOUTS: Columns<LockoutInfo> = {
   ip: (l) => l.ip, protocol: (l) => l.protocol, lockedUntil: (l, run) => run.time(l.lockedUntil), because: (l) => l.because, failures: (l) => l.failures || undefined,
 };
 
-const written = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value));
+const written = (value: unknown): string => (Array.isArray(value) ? value.join(',') : typeof value === 'object' ? JSON.stringify(value) : String(value));
 
 /** `name=value` by the type of the setting's default. Lists are separated by commas. @throws Failed */
 export function settingOf(text: string): readonly [string, unknown] {
@@ -25,7 +25,16 @@ export function settingOf(text: string): readonly [string, unknown] {
   const model: unknown = DEFAULTS[name as keyof Settings];
   if (typeof model === 'number') return [name, wholeNumber(value)];
   if (typeof model === 'boolean') return [name, onOff(value)];
+  if (typeof model === 'object' && !Array.isArray(model)) return [name, objectOf(text, value)];
   return [name, Array.isArray(model) ? value.split(',').map((item) => item.trim()).filter((item) => item !== '') : value];
+}
+
+function objectOf(text: string, value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw new Failed('badSetting', [text], true);
+  }
 }
 
 export const addPolicyCommands: Adder = (program, terminal) => {
