@@ -1,6 +1,8 @@
 import { noticeView } from '@kiroku/domain/delivery/notice-view.js';
 import { queueView } from '@kiroku/domain/delivery/queue-view.js';
+import { credentialsView, gatewayView, relayDomains } from '@kiroku/domain/routing/views.js';
 import { messages, sessions } from '@kiroku/domain/story/views.js';
+import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { tableOf } from './table-of.js';
 
@@ -11,12 +13,12 @@ import { tableOf } from './table-of.js';
 export class Outbound0004 implements MigrationInterface {
   readonly name = 'Outbound1795305600004';
   async up(db: QueryRunner): Promise<void> {
-    for (const view of [queueView, noticeView, messages, sessions]) await db.query(tableOf(view));
+    for (const view of [queueView, noticeView, messages, sessions, gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView]) await db.query(tableOf(view));
     await db.query(`
       DROP TABLE view.story_1, view.message_1;
       DELETE FROM history.checkpoint WHERE consumer IN ('view:story_1', 'view:message_1');
       CREATE INDEX ON view.message_2 (header_message_id) WHERE header_message_id IS NOT NULL;
-      CREATE INDEX ON view.queue_1 (partition, next_at) WHERE state = 'waiting';
+      CREATE INDEX ON view.queue_1 (next_at, message_id, address) WHERE state = 'waiting';
       CREATE INDEX ON view.queue_1 (destination, sender, next_at) WHERE state = 'waiting';
       CREATE INDEX ON view.notice_1 (owed_at);
       -- All or nothing: the first checkpoint that is not where the caller thinks is returned, NULL when all were moved.
@@ -34,6 +36,10 @@ export class Outbound0004 implements MigrationInterface {
       CREATE TABLE ops.sending (
         message_id text, address text, partition smallint NOT NULL, owner uuid NOT NULL, host text NOT NULL, started_at bigint NOT NULL,
         PRIMARY KEY (message_id, address)
+      );
+      -- MTA-STS policies as fetched (RFC 8461): kept, so that a restart gives nobody a first contact again.
+      CREATE TABLE ops.tls_policy (
+        domain text PRIMARY KEY, id text NOT NULL, policy text NOT NULL, expires_at bigint NOT NULL, fetched_at bigint NOT NULL
       );
     `);
   }

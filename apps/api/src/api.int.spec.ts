@@ -439,7 +439,7 @@ describe('operations', () => {
       const { items } = await gives(schemas.Views, v1('GET', '/views'));
       return items.every((v) => v.lag === 0) && items;
     });
-    expect(views.map((v) => v.name)).toEqual(expect.arrayContaining(['account_1', 'administrator_1', 'story_1', 'message_1']));
+    expect(views.map((v) => v.name)).toEqual(expect.arrayContaining(['account_1', 'administrator_1', 'session_1', 'message_2']));
   });
 
   it('are healthy when every role lives, and say which does not', async () => {

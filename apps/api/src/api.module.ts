@@ -6,10 +6,13 @@ import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
+import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
 import { AccountImport } from '@kiroku/infra/admin/import.js';
 import { MessageQueries } from '@kiroku/infra/admin/messages.js';
 import { Operations } from '@kiroku/infra/admin/operations.js';
 import { PolicyAdmin } from '@kiroku/infra/admin/policy.js';
+import { RelayDomainAdmin } from '@kiroku/infra/admin/relay-domains.js';
+import { TlsPolicyAdmin } from '@kiroku/infra/admin/tls-policy.js';
 import type { ServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Logger } from '@kiroku/infra/telemetry/logger.js';
 import type { Metrics } from '@kiroku/infra/telemetry/metrics.js';
@@ -20,9 +23,12 @@ import { AccountRoutes } from './routes/accounts.js';
 import { AdministratorRoutes } from './routes/administrators.js';
 import { AliasRoutes } from './routes/aliases.js';
 import { DomainRoutes } from './routes/domains.js';
+import { CredentialsRoutes, GatewayRoutes } from './routes/gateways.js';
 import { MessageRoutes } from './routes/messages.js';
 import { OperationRoutes } from './routes/operations.js';
 import { LockoutRoutes, SettingsRoutes } from './routes/policy.js';
+import { RelayDomainRoutes } from './routes/relay-domains.js';
+import { TlsPolicyRoutes } from './routes/tls-policy.js';
 import { TransferRoutes } from './routes/transfer.js';
 
 /** What the API stands on: a part of the platform, and the server key. */
@@ -45,12 +51,15 @@ export class ApiModule {
     return {
       module: ApiModule,
       // Before the accounts' own routes: `import` and `export` are no addresses.
-      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, SettingsRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
       providers: [
         { provide: Administrators, useValue: administrators },
         { provide: DirectoryAdmin, useValue: directory },
         { provide: AccountImport, useValue: new AccountImport(directory) },
-        { provide: MessageQueries, useValue: new MessageQueries(pool) },
+        { provide: MessageQueries, useValue: new MessageQueries(pool, log) },
+        { provide: GatewayAdmin, useValue: new GatewayAdmin(pool, engine, key) },
+        { provide: RelayDomainAdmin, useValue: new RelayDomainAdmin(pool, engine) },
+        { provide: TlsPolicyAdmin, useValue: new TlsPolicyAdmin(pool, engine) },
         { provide: PolicyAdmin, useValue: new PolicyAdmin(pool, engine) },
         { provide: Operations, useValue: new Operations(pool, log, roles) },
         { provide: APP_GUARD, useValue: new TokenGuard(administrators, metrics) },

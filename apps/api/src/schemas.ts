@@ -21,7 +21,7 @@ export const PageQuery = z.strictObject({
   limit: z.string().regex(/^\d{1,4}$/).default('100').transform(Number).pipe(z.int().min(1).max(1000)),
 });
 export const DomainQuery = PageQuery.extend({ domain: domain.optional() });
-const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().optional().describe('Pass as `after`; absent at the end') });
+export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().optional().describe('Pass as `after`; absent at the end') });
 
 export const AddressParam = z.object({ address });
 export const DomainParam = z.object({ name: domain });
@@ -91,6 +91,7 @@ const Event = z.object({
   id: z.string(), type: z.string(), version: z.int(), at: instant, actor: z.string(), correlation: z.string(), causation: z.string().optional(), data: z.unknown(),
 });
 const end = { address: z.string(), via: z.array(z.string()) };
+const lastTry = z.object({ attempts: z.int(), host: z.string().optional(), reply: z.string() });
 export const Story = z.object({
   messages: z.array(z.string()).describe('Queue ids'),
   events: z.array(Event).describe('Oldest first'),
@@ -100,8 +101,12 @@ export const Story = z.object({
       ends: z.array(
         z.union([
           z.object({ ...end, kind: z.literal('mailbox'), mailbox: z.string(), uid: z.int(), removed: z.boolean() }),
-          z.object({ ...end, kind: z.literal('remote') }),
+          z.object({ ...end, kind: z.literal('waiting'), last: lastTry.optional(), nextAt: instant.optional(), why: z.string().optional() }),
+          z.object({ ...end, kind: z.literal('held'), reason: z.string(), last: lastTry.optional() }),
+          z.object({ ...end, kind: z.literal('sent'), host: z.string().optional(), at: instant, reply: z.string() }),
           z.object({ ...end, kind: z.literal('failed'), rule: z.string(), reply: z.string() }),
+          z.object({ ...end, kind: z.literal('expired'), rule: z.string(), reply: z.string() }),
+          z.object({ ...end, kind: z.literal('removed'), reason: z.string() }),
         ]),
       ),
     }),
@@ -109,10 +114,15 @@ export const Story = z.object({
   complete: z.boolean().describe('No accepted recipient is without an outcome'),
 });
 
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  senderTrust: ['login', 'envelope', 'header'], outboundFamily: ['both', 'ipv4', 'ipv6', 'prefer-ipv4', 'prefer-ipv6'], noticeLanguage: ['both', 'ja', 'en'],
+};
 /** By the shape of the defaults, so that a new setting is here at once. */
 const settingShape = Object.fromEntries(
   Object.entries(DEFAULTS).map(([name, value]: [string, unknown]) => {
-    if (name === 'senderTrust') return [name, z.enum(['login', 'envelope', 'header'])];
+    const choice = CHOICES[name];
+    if (choice) return [name, z.enum(choice)];
+    if (name === 'retry') return [name, z.record(z.string(), z.unknown()).describe('base, senders, destinations: see docs/outbound.md')];
     if (typeof value === 'number') return [name, z.int().min(0)];
     if (typeof value === 'boolean') return [name, z.boolean()];
     return [name, Array.isArray(value) ? z.array(z.string().max(100)).max(10_000) : z.string().max(2_000)];

@@ -144,7 +144,7 @@ describe('kiroku message, story, health, metrics and view', () => {
     expect(await kiroku('story NONE --wait 0')).toEqual({ code: 1, out: '', err: `kiroku: ${REASONS['no-such-message'].en}: NONE\n` });
     expect(await kiroku('message list --state lost')).toMatchObject({ code: 2 });
     expect(await kiroku('message list --since yesterday')).toMatchObject({ code: 2 });
-    expect((await json<{ name: string }[]>('view list')).map((v) => v.name)).toContain('story_1');
+    expect((await json<{ name: string }[]>('view list')).map((v) => v.name)).toContain('message_2');
     expect(await json('metrics')).toHaveProperty('metrics');
     expect(await must('health')).toBe('healthy\n');
   });

@@ -12,12 +12,12 @@ describe('every reason of a refusal', () => {
     for (const reason of Object.keys(STATUS)) expect([reason, REASONS[reason as keyof typeof STATUS].en !== '', REASONS[reason as keyof typeof STATUS].ja !== '']).toEqual([reason, true, true]);
   });
 
-  it('that a decision of the directory or a policy names has a status', () => {
-    const named = ['directory', 'policy'].flatMap((context) => {
+  it('that a decision of the directory, a policy or routing names has a status', () => {
+    const named = ['directory', 'policy', 'routing'].flatMap((context) => {
       const folder = join(ROOT, 'domain/src', context);
       return readdirSync(folder)
         .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
-        .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(/(?:refuse|new Refusal(?:<\w+>)?)\(\s*'([a-z-]+)'/g)].map(([, reason]) => reason));
+        .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(/(?:refuse(?:Gateway|Relay)?|new Refusal(?:<\w+>)?)\(\s*'([a-z-]+)'/g)].map(([, reason]) => reason));
     });
     expect(named.length).toBeGreaterThan(10);
     for (const reason of named) expect(Object.keys(STATUS)).toContain(reason);

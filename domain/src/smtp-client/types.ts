@@ -7,6 +7,8 @@ export interface TlsDemand {
    * `required` or nothing is sent; `implicit` handshake first.
    */
   readonly mode: 'off' | 'opportunistic' | 'required' | 'implicit';
+  /** With `opportunistic`: false = plain text only where TLS is not offered; what is offered and fails ends the attempt. Default true. */
+  readonly plainAfterFailure?: boolean;
   /** What the certificate must show; `no` = anything goes. With `dane`, `tlsa` holds the usable records (RFC 7672). */
   readonly verify: 'no' | 'pkix' | 'mta-sts' | 'dane';
   /** Name for SNI and for the certificate (more names with `mta-sts` or `dane`: any of them will do). */

@@ -1,10 +1,18 @@
 import type { DirectoryRefusal } from '@kiroku/domain/directory/refusals.js';
 import type { AdministratorRefusal } from '@kiroku/domain/policy/administrator.js';
+import type { CredentialsRefusal } from '@kiroku/domain/routing/credentials.js';
+import type { GatewayRefusal } from '@kiroku/domain/routing/gateway.js';
+import type { RelayDomainRefusal } from '@kiroku/domain/routing/verification.js';
+import type { TlsPolicyRefusal } from '@kiroku/domain/tls-policy/table.js';
 
 /** Every "no" that the admin API can say, by decisions and by the API itself. */
 export type AdminReason =
   | DirectoryRefusal
   | AdministratorRefusal
+  | GatewayRefusal
+  | CredentialsRefusal
+  | RelayDomainRefusal
+  | TlsPolicyRefusal
   | 'bad-settings'
   | 'bad-password'
   | 'password-needed'
@@ -34,6 +42,10 @@ export const STATUS = {
   'unknown-administrator': 404,
   'unknown-token': 404,
   'not-locked-out': 404,
+  'no-such-tls-row': 404,
+  'no-such-line': 404,
+  'no-such-credentials': 404,
+  'no-such-relay-domain': 404,
   'domain-exists': 409,
   'address-taken': 409,
   'administrator-exists': 409,
@@ -41,8 +53,15 @@ export const STATUS = {
   'domain-limit': 409,
   'own-token': 409,
   'too-many-tokens': 409,
+  'tls-row-exists': 409,
+  'too-many-tls-rows': 409,
   'password-needed': 409,
   'import-running': 409,
+  'stale-table': 409,
+  'credentials-exist': 409,
+  'credentials-in-use': 409,
+  'relay-domain-exists': 409,
+  'domain-is-local': 409,
   conflict: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
@@ -52,10 +71,18 @@ export const STATUS = {
   'bad-target': 422,
   'bad-administrator-name': 422,
   'bad-settings': 422,
+  'bad-tls-row': 422,
   'bad-password': 422,
   'no-targets': 422,
   'too-many-targets': 422,
   'duplicate-target': 422,
+  'bad-table': 422,
+  'bad-gateway-line': 422,
+  'too-many-lines': 422,
+  'bad-credentials': 422,
+  'unknown-credentials': 422,
+  'bad-recipient': 422,
+  'too-many-recipients': 422,
   internal: 500,
   unavailable: 503,
 } as const satisfies Record<AdminReason, number>;

@@ -88,6 +88,11 @@ export const SETTINGS = {
   s3Region: text.optional(),
   /** Servers asked instead of the system's. */
   dns: dns.optional(),
+  /** The port on which other servers' MX hosts are called. Anything but 25 is for tests, and networks that know why. */
+  remoteSmtp: z
+    .union([z.int(), z.string().regex(/^\d{1,5}$/).transform(Number)], { error: 'must be a port' })
+    .refine((value) => value >= 1 && value <= 65_535, 'must be a port')
+    .default(25),
 };
 
 export type Name = keyof typeof SETTINGS;

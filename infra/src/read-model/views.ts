@@ -6,10 +6,15 @@ import type { Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
 import { administrators } from '@kiroku/domain/policy/administrator-view.js';
 import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
+import { credentialsView, gatewayView, relayDomains } from '@kiroku/domain/routing/views.js';
 import { messages, sessions } from '@kiroku/domain/story/views.js';
+import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js';
 
 /** Written in the transaction of the event store's append (promise 3). */
-export const INLINE_VIEWS = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView] as unknown as readonly Projection[];
+export const INLINE_VIEWS = [
+  domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView,
+  gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView,
+] as unknown as readonly Projection[];
 /** Kept up to date by the worker. */
 export const FOLLOWING_VIEWS = [messages, sessions] as unknown as readonly Projection[];
 export const ALL_VIEWS = [...INLINE_VIEWS, ...FOLLOWING_VIEWS];

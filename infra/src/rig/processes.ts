@@ -81,3 +81,9 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void
     }
   }
 }
+
+/** As `cpuSeconds`, with what their children used that have ended: the whole of a tree whose processes come and go. */
+export function cpuSecondsOfTree(pids: readonly number[]): number {
+  const TICKS = 100;
+  return pids.reduce((sum, pid) => sum + statOf(pid).slice(11, 15).reduce((ticks, field) => ticks + Number(field), 0) / TICKS, 0);
+}

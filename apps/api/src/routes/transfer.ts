@@ -9,6 +9,7 @@ import type { Response } from 'express';
 import type { z } from 'zod';
 import { Route } from '../http/describe.js';
 import { reasonOf } from '../http/problem.js';
+import { rawBody } from '../http/raw-body.js';
 import { type AdminRequest, From } from '../http/request.js';
 import { ExportQuery, ImportQuery } from '../schemas.js';
 
@@ -44,7 +45,7 @@ export class TransferRoutes {
     if (this.#importing) throw new Refusal('import-running');
     this.#importing = true;
     try {
-      const plan = await this.accounts.plan(await bodyOf(request), domain);
+      const plan = await this.accounts.plan(await rawBody(request, MOST), domain);
       await stream(response, 'application/x-ndjson', jsonLines(this.accounts.run(plan, dryRun, origin)), (error) =>
         `${JSON.stringify({ problem: { reason: reasonOf(error).reason, instance: origin.correlation } })}\n`);
     } finally {
@@ -60,19 +61,6 @@ export class TransferRoutes {
   async export(@Query({ schema: ExportQuery }) { domain }: z.output<typeof ExportQuery>, @Res() response: Response): Promise<void> {
     await stream(response, 'text/tab-separated-values; charset=utf-8', this.directory.exported(domain));
   }
-}
-
-/** @throws Refusal `too-large` */
-async function bodyOf(request: AdminRequest): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MOST) throw new Refusal('too-large');
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > MOST) throw new Refusal('too-large');
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
 }
 
 async function* jsonLines(lines: AsyncIterable<unknown>): AsyncGenerator<string> {

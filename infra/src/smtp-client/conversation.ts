@@ -1,0 +1,223 @@
+import type { Capabilities } from '@kiroku/domain/smtp-client/capabilities.js';
+import { ContentLook } from '@kiroku/domain/smtp-client/content-look.js';
+import { mustLook, plan, type Plan, rcptCommand } from '@kiroku/domain/smtp-client/plan.js';
+import type { Reply } from '@kiroku/domain/smtp-client/reply.js';
+import { type Phase, Transaction } from '@kiroku/domain/smtp-client/transaction.js';
+import { type ClientConversation, type ClientTimeouts, type OutboundMessage, type OutboundRecipient, RFC_TIMEOUTS, type SendResult, type Target } from '@kiroku/domain/smtp-client/types.js';
+import { words } from '@kiroku/domain/smtp-client/words.js';
+import type { ClientSocket } from './client-socket.js';
+import { ContentOutput } from './content-output.js';
+
+/** ms for the answer to a lone dot or a goodbye: nothing depends on it. */
+const BRIEFLY = 5000;
+
+type Sendable = Extract<Plan, { kind: 'send' }>;
+
+/** One line of the envelope: what is said, what the answer is about, how long to wait for it. */
+interface Step {
+  readonly command: string;
+  readonly phase: Phase;
+  readonly ms: number;
+  readonly take: (reply: Reply) => void;
+}
+
+export interface ConversationOptions {
+  /** Default: those of RFC 5321. */
+  readonly timeouts?: ClientTimeouts;
+  /** Told why a message could not be read here; replies do not say it, for they may be shown to strangers. */
+  readonly trouble?: (error: unknown) => void;
+}
+
+/** A conversation after greeting, encryption and login. */
+export class Conversation implements ClientConversation {
+  sent = 0;
+  readonly source: string;
+
+  private readonly timeouts: ClientTimeouts;
+  private busy = false;
+  private spoiled = false;
+  /** The last transaction is still open on the other side. */
+  private needsReset = false;
+
+  constructor(
+    readonly target: Target,
+    readonly tls: ClientConversation['tls'],
+    private readonly socket: ClientSocket,
+    private readonly offers: Capabilities,
+    private readonly options: ConversationOptions,
+  ) {
+    this.source = socket.source;
+    this.timeouts = options.timeouts ?? RFC_TIMEOUTS;
+  }
+
+  get usable(): boolean {
+    return !this.spoiled && this.socket.broken === undefined && this.sent < this.offers.messagesMax;
+  }
+
+  async send(message: OutboundMessage): Promise<readonly SendResult[]> {
+    const { recipients } = message;
+    if (this.busy || !this.usable) return deferAll(recipients, this.socket.broken?.reply ?? words('busy'), this.busy ? 'local' : 'line');
+    this.busy = true;
+    try {
+      const how = await this.plan(message);
+      if (how.kind === 'never') return recipients.map(({ address }) => ({ address, outcome: 'refused', cause: 'refused', reply: how.reply, phase: 'MAIL' }));
+      return await this.transactions(message, how);
+    } catch (error) {
+      this.options.trouble?.(error);
+      return deferAll(recipients, words('content'), 'local');
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async quit(): Promise<void> {
+    await this.socket.leave(this.busy ? '' : 'QUIT\r\n');
+  }
+
+  /** @throws what the content throws. */
+  private async plan(message: OutboundMessage): Promise<Plan> {
+    const hop = { offers: this.offers, verified: this.tls?.verified };
+    if (!mustLook(message, hop)) return plan(message, hop);
+    const look = new ContentLook();
+    for await (const chunk of message.content()) look.push(chunk);
+    return plan(message, hop, look);
+  }
+
+  /** As many transactions as the server's limit of recipients makes necessary (RFC 5321 §4.5.3.1.10, RFC 9422 §4.1). */
+  private async transactions(message: OutboundMessage, how: Sendable): Promise<readonly SendResult[]> {
+    const { recipients } = message;
+    const results = new Array<SendResult | undefined>(recipients.length).fill(undefined);
+    const commands = recipients.map((recipient) => rcptCommand(recipient, this.offers));
+    let waiting: number[] = [];
+    commands.forEach((made, i) => {
+      if ('command' in made) waiting.push(i);
+      else results[i] = { address: recipients[i]?.address ?? '', outcome: 'refused', cause: 'refused', reply: made.never, phase: 'RCPT' };
+    });
+    while (waiting.length > 0 && this.usable) {
+      const now = waiting.slice(0, this.offers.recipientsMax);
+      const next = waiting.slice(now.length);
+      const transaction = new Transaction(now.map((i) => recipients[i] as OutboundRecipient), !this.offers.dsn);
+      await this.transact(message, how, now.map((i) => (commands[i] as { readonly command: string }).command), transaction);
+      const done = transaction.done();
+      now.forEach((i, n) => (results[i] = done[n]));
+      // Those who did not fit go at once, as long as that gets on.
+      const again = done.some(({ outcome }) => outcome === 'delivered') ? transaction.overflow.map((n) => now[n] as number) : [];
+      waiting = [...again, ...next];
+    }
+    const reply = this.socket.broken?.reply ?? words('too-many-messages');
+    return results.map((result, i) => result ?? { address: recipients[i]?.address ?? '', outcome: 'deferred', cause: 'line', reply, phase: 'MAIL' });
+  }
+
+  private async transact(message: OutboundMessage, how: Sendable, recipients: readonly string[], transaction: Transaction): Promise<void> {
+    this.sent++;
+    const { mail, rcpt, dataInit, command } = this.timeouts;
+    const steps: Step[] = [{ command: how.mail, phase: 'MAIL', ms: mail, take: (reply) => transaction.mail(reply) }];
+    if (this.needsReset) steps.unshift({ command: 'RSET\r\n', phase: 'MAIL', ms: command, take: (reply) => this.reset(reply, transaction) });
+    recipients.forEach((line, i) => steps.push({ command: line, phase: 'RCPT', ms: rcpt, take: (reply) => transaction.rcpt(i, reply) }));
+    if (!how.binary) steps.push({ command: 'DATA\r\n', phase: 'DATA', ms: dataInit, take: (reply) => transaction.data(reply) });
+
+    await (this.offers.pipelining ? this.inOne(steps, how.utf8, transaction) : this.inTurn(steps, how.utf8, transaction));
+    if (!this.socket.broken && !transaction.lost) {
+      if (transaction.awaited === 'dot') await this.dot(transaction);
+      else if (how.binary ? transaction.accepted > 0 : transaction.awaited === 'text') await this.body(message, how.binary, transaction);
+    }
+    this.needsReset = transaction.open;
+    if (transaction.lost) this.spoil();
+  }
+
+  /** RFC 2920: all commands at once, the answers in order. */
+  private async inOne(steps: readonly Step[], utf8: boolean, transaction: Transaction): Promise<void> {
+    let text = '';
+    for (const step of steps) text += step.command;
+    this.socket.write(text, utf8 ? 'utf8' : 'latin1');
+    const { replies, broken } = await this.socket.replies(steps.length, (i) => steps[i]?.ms ?? 0);
+    for (let i = 0; i < replies.length; i++) (steps[i] as Step).take(replies[i] as Reply);
+    if (broken) transaction.broken(broken.reply, steps[replies.length]?.phase ?? 'DATA');
+  }
+
+  private async inTurn(steps: readonly Step[], utf8: boolean, transaction: Transaction): Promise<void> {
+    for (const { command, phase, ms, take } of steps) {
+      if (transaction.lost || (phase === 'RCPT' && !transaction.open) || (phase === 'DATA' && transaction.accepted === 0)) return;
+      this.socket.write(command, utf8 ? 'utf8' : 'latin1');
+      const heard = await this.socket.reply(ms);
+      if ('kind' in heard) return transaction.broken(heard.reply, phase);
+      take(heard);
+    }
+  }
+
+  private reset(reply: Reply, transaction: Transaction): void {
+    if (reply.code >= 200 && reply.code < 300) return;
+    transaction.lost = true;
+    transaction.broken(words('unexpected', `${reply.code} to RSET`), 'MAIL');
+  }
+
+  /** The server awaits a text although it took no recipient: an empty one ends that (RFC 2920 §3.1). */
+  private async dot(transaction: Transaction): Promise<void> {
+    this.socket.write('.\r\n');
+    await this.socket.reply(Math.min(this.timeouts.dataEnd, BRIEFLY));
+    transaction.open = false;
+  }
+
+  private async body(message: OutboundMessage, binary: boolean, transaction: Transaction): Promise<void> {
+    const { socket } = this;
+    const output = new ContentOutput(socket, binary ? message.size : undefined);
+    socket.stream(true);
+    try {
+      if (binary) socket.write(`BDAT ${message.size} LAST\r\n`);
+      await this.pour(message.content(), output);
+    } catch (error) {
+      // What was begun cannot be taken back: only an end without the final dot keeps half a message from being delivered.
+      this.spoil();
+      this.options.trouble?.(error);
+      return transaction.broken(words('content'), 'DATA', 'local');
+    } finally {
+      socket.stream(false);
+    }
+    if (socket.early) {
+      transaction.interrupted(socket.early);
+      return this.spoil();
+    }
+    if (socket.broken) return transaction.broken(socket.broken.reply, 'DATA');
+    if (output.misfit) {
+      this.spoil();
+      return transaction.broken(words('wrong-size'), 'DATA', 'local');
+    }
+    output.end();
+    await this.final(transaction);
+  }
+
+  private async pour(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, output: ContentOutput): Promise<void> {
+    const { socket } = this;
+    const { dataBlock } = this.timeouts;
+    if (Symbol.iterator in content) {
+      for (const chunk of content) {
+        output.put(chunk);
+        if (socket.full) await socket.room(dataBlock);
+        if (socket.stopped || output.tooMuch) return;
+      }
+      return;
+    }
+    for await (const chunk of content) {
+      output.put(chunk);
+      if (socket.full) await socket.room(dataBlock);
+      if (socket.stopped || output.tooMuch) return;
+    }
+  }
+
+  private async final(transaction: Transaction): Promise<void> {
+    const heard = await this.socket.reply(this.timeouts.dataEnd);
+    if (!('kind' in heard)) transaction.end(heard);
+    else if (heard.kind === 'closing') transaction.broken(heard.reply, 'end-of-data');
+    else if (this.socket.cutOff) transaction.broken(heard.reply, 'DATA');
+    else transaction.unknown(heard.reply);
+  }
+
+  /** Not to be used again: the other side may be anywhere. */
+  private spoil(): void {
+    this.spoiled = true;
+    void this.socket.leave();
+  }
+}
+
+const deferAll = (recipients: readonly OutboundRecipient[], reply: string, cause: 'line' | 'local'): readonly SendResult[] =>
+  recipients.map(({ address }) => ({ address, outcome: 'deferred', cause, reply, phase: 'MAIL' }));
