@@ -78,7 +78,7 @@ export const ExportQuery = z.strictObject({ domain: domain.optional() });
 export const Message = z.object({
   id: z.string(), headerMessageId: z.string().nullable(), sender: z.string().nullable(), recipients: z.array(z.string()), size: z.int().nullable(),
   sha256: z.string().nullable(), session: z.string().nullable(), acceptedAt: instant.nullable(), refusedAt: instant.nullable(), refusedBy: z.string().nullable(),
-  delivered: z.int(), remote: z.int(), bounced: z.int(), state: z.enum(MESSAGE_STATES),
+  delivered: z.int(), remote: z.int(), sent: z.int(), bounced: z.int(), state: z.enum(MESSAGE_STATES),
 });
 export const Messages = page(Message);
 export const MessageQuery = PageQuery.extend({

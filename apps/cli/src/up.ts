@@ -24,16 +24,9 @@ export function registerUp(program: Command): void {
     });
   // What a new database or a new release needs; run by `up` in a process of its own, whose memory ends with it.
   program.command('migrate', { hidden: true }).action(async () => {
-    const { migrate } = await import('@kiroku/migrations/migrate.js');
+    const { prepare } = await import('./prepare.js');
     const { postgres, data } = JSON.parse(process.env[RUNTIME] ?? '{}') as { postgres: PostgresConnection; data: string };
-    await migrate(postgres);
-    const { openPlatform } = await import('@kiroku/infra/platform/platform.js');
-    const { buildNewViews } = await import('@kiroku/infra/read-model/new-views.js');
-    const platform = openPlatform('migrate', postgres, 4);
-    await buildNewViews(platform.pool, platform.log, (view) => platform.logger.info({ view }, 'building a new view from the history'));
-    await platform.close();
-    const { refuseLostKey } = await import('./lost-key.js');
-    await refuseLostKey(postgres, data);
+    await prepare(postgres, data);
   });
 }
 

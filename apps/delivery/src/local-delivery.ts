@@ -1,4 +1,4 @@
-import { expand } from '@kiroku/domain/delivery/expand.js';
+import { expand, type Expansion } from '@kiroku/domain/delivery/expand.js';
 import { messageOf } from '@kiroku/domain/delivery/notices.js';
 import type { Slice } from '@kiroku/domain/kernel/event-log.js';
 import { type CheckpointMove, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
@@ -15,6 +15,9 @@ const LAST_REACH = 2_000;
 const ATTEMPTS = 25;
 /** ms */
 const LINGER = 3;
+
+/** What else decides where mail goes, once aliases are followed; see Departures. */
+export type Prepare = (mails: readonly Mail[], expansions: readonly Expansion[]) => Promise<readonly Expansion[]>;
 
 /** A counter for the outside; see apps/delivery/src/main.ts. */
 export interface DeliveryMetrics {
@@ -34,6 +37,7 @@ export class LocalDelivery {
     private readonly engine: Engine,
     private readonly directory: Directory,
     private readonly placement: Placement = new Placement(engine),
+    private readonly prepare: Prepare = async (_, expansions) => expansions,
     private readonly metrics: DeliveryMetrics = { delivered: () => undefined },
   ) {}
 
@@ -98,7 +102,8 @@ export class LocalDelivery {
     const count = fitting(everyone);
     this.#reach = count < all.length ? Math.max(1, count) : Math.min(LAST_REACH, Math.max(this.#reach, 2 * all.length));
     const taken = first(pieces, count);
-    const [mails, expansions] = [all.slice(0, count).map(mailOf), everyone.slice(0, count)];
+    const mails = all.slice(0, count).map(mailOf);
+    const expansions = await this.prepare(mails, everyone.slice(0, count));
     const checkpoints = taken.map(({ work, to }): CheckpointMove => ({
       consumer: DELIVERY, topic: work.slice.topic, partition: work.slice.partition, from: work.position, to,
     }));

@@ -1,4 +1,4 @@
 import { runRole } from '@kiroku/infra/supervise/role-process.js';
 import { startDelivery } from './role.js';
 
-runRole('delivery', ({ postgres }) => startDelivery(postgres));
+runRole('delivery', ({ config, postgres }) => startDelivery(config, postgres));

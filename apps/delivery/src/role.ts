@@ -1,12 +1,22 @@
+import { loadServerKey } from '@kiroku/infra/auth/seal.js';
+import type { Config } from '@kiroku/infra/config/config.js';
 import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
+import { openBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
+import { PostgresGateways } from '@kiroku/infra/read-model/gateways.js';
+import { srsKeys } from '@kiroku/infra/srs/keys.js';
+import { srsDirectory } from '@kiroku/infra/srs/srs-directory.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { adoptUnread } from './adopt.js';
+import { Departures } from './departures.js';
 import { DELIVERY, LocalDelivery } from './local-delivery.js';
+import { startOutbound, tableOf } from './outbound-role.js';
 import { Placement } from './placement.js';
+import { Submission } from './submission.js';
 
 /** Messages per slice: bounds memory; what waits in all partitions shares a transaction anyway. */
 const BATCH = 500;
@@ -14,36 +24,46 @@ const BATCH = 500;
 const PACE = 20;
 /** ms while the machine is busy: larger transactions, and still no delay that anybody notices. */
 const BUSY_PACE = 200;
-/** ms for which settings may be old here: only the tag separators matter. */
+/** ms for which settings may be old here. */
 const SETTINGS_AGE = 1_000;
 
-/** The delivery role: consumes topic `mail`, appends to mailboxes. */
-export async function startDelivery(postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('delivery', postgres, 5, 5);
-  const { pool, engine, log, metrics, logger } = platform;
+/** The delivery role: consumes topic `mail`, appends to mailboxes and to the queue; sends what the queue holds to other servers. */
+export async function startDelivery(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
+  const platform = openPlatform('delivery', postgres, 8, 5);
+  const { pool, engine, log, metrics, logger, trouble } = platform;
+  const key = await loadServerKey(config.data);
+  const bodies = await openBodies(platform, config.data, true); // reports are written
   const admission = new PostgresAdmission(pool, engine);
-  const directory = new PostgresDirectory(pool, () => admission.settings.tagSeparators);
-  let asked = -Infinity;
-  const lookup = async (addresses: readonly string[]) => {
-    if (engine.clock.now() - asked > SETTINGS_AGE) {
-      await admission.admit('smtp', '127.0.0.1');
-      asked = engine.clock.now();
-    }
-    return directory.lookup(addresses);
-  };
-  const delivery = new LocalDelivery(engine, { lookup }, new Placement(engine), {
+  await admission.admit('smtp', '127.0.0.1'); // settings at hand before the first message
+  const srs = srsKeys(key);
+  const directory = srsDirectory(new PostgresDirectory(pool, () => admission.settings.tagSeparators), srs, engine.clock);
+  const gateways = new PostgresGateways(pool, key, engine.clock);
+  await gateways.table();
+  const departures = new Departures({ directory, table: tableOf(gateways, trouble), srs, rewrites: () => admission.settings.srs, clock: engine.clock });
+  const placement = new Placement(engine);
+  const delivery = new LocalDelivery(engine, directory, placement, departures.prepare, {
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
   });
+  const adopted = await adoptUnread(pool, log, engine);
+  if (adopted > 0) logger.info({ messages: adopted }, 'took over what release 0.1 left waiting');
   const subscription = await log.consume({
     group: DELIVERY, topics: ['mail'], batch: BATCH, pace: new Politeness(PACE, BUSY_PACE).pace, start: delivery.start, handle: delivery.handle,
     // A partition that another process has taken over is read again from its checkpoint.
-    trouble: (error) => { if (!(error instanceof CheckpointMoved)) platform.trouble(error); },
+    trouble: (error) => { if (!(error instanceof CheckpointMoved)) trouble(error); },
   });
+  const submission = new Submission(engine, directory, placement, departures.prepare);
+  const outbound = await startOutbound({ platform, config, key, bodies, settings: () => admission.settings, gateways, submit: submission.submit });
+  const refresh = setInterval(() => {
+    const before = admission.settings;
+    admission.admit('smtp', '127.0.0.1').then(() => { if (admission.settings !== before) outbound.wake(); }, trouble);
+  }, SETTINGS_AGE);
   platform.live();
   logger.info('delivery serves');
   return {
     drain: async () => {
-      await subscription.stop();
+      clearInterval(refresh);
+      await Promise.all([subscription.stop(), outbound.stop()]);
+      await bodies.close();
       await platform.close();
     },
   };

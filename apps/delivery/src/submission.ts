@@ -3,8 +3,11 @@ import type { QueueFact } from '@kiroku/domain/delivery/queue-events.js';
 import { type Append, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
+import type { Prepare } from './local-delivery.js';
 import type { Placement } from './placement.js';
 
+/** Nobody reports to this server on what it wrote itself. */
+const NEVER = ['NEVER'] as const;
 /** Other processes write the same mailboxes. */
 const ATTEMPTS = 25;
 
@@ -14,12 +17,13 @@ export class Submission {
     private readonly engine: Engine,
     private readonly directory: Directory,
     private readonly placement: Placement,
+    private readonly prepare: Prepare,
   ) {}
 
   submit = async (data: QueueFact<'MessageSubmitted'>, also: readonly Append[]): Promise<void> => {
     const { messageId, message, recipients } = data;
-    const mail = { messageId, message, recipients: recipients.map((address) => ({ address })), first: { type: 'MessageSubmitted', data } };
-    const expansions = await expand([recipients], (addresses) => this.directory.lookup(addresses));
+    const mail = { messageId, message, recipients: recipients.map((address) => ({ address, notify: NEVER })), first: { type: 'MessageSubmitted', data } };
+    const expansions = await this.prepare([mail], await expand([recipients], (addresses) => this.directory.lookup(addresses)));
     for (let attempt = 1; ; attempt++) {
       const placed = await this.placement.appends([mail], expansions);
       try {

@@ -3,7 +3,8 @@ import type { AccountFacts, Resolved } from '../mail/directory-port.js';
 /** Where one message goes, once all aliases are followed. A mailbox and a remote address each appear once per message. */
 export interface Expansion {
   readonly local: readonly { readonly account: AccountFacts; readonly recipient: string; readonly deliveredTo: string; readonly via: readonly string[] }[];
-  readonly remote: readonly { readonly recipient: string; readonly address: string; readonly via: readonly string[] }[];
+  /** `sender`: envelope sender for it alone, where it is not the message's (SRS). */
+  readonly remote: readonly { readonly recipient: string; readonly address: string; readonly via: readonly string[]; readonly sender?: string }[];
   readonly failures: readonly { readonly recipient: string; readonly address: string; readonly via: readonly string[]; readonly reason: Failure }[];
 }
 export type Failure = 'unknown' | 'disabled' | 'loop' | 'too-many';

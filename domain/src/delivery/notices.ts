@@ -70,11 +70,11 @@ export function queued(
   if (remote.length === 0) return undefined;
   const asked = asOf(recipients);
   const ways = waysOf(expansion);
-  const queuedRecipients = remote.map(({ recipient, address, via }): QueuedRecipient => {
+  const queuedRecipients = remote.map(({ recipient, address, via, sender }): QueuedRecipient => {
     const { notify, orcpt } = asked.get(recipient) ?? {};
     const several = via.length > 0 && (ways.get(recipient) ?? 0) > 1;
     return {
-      address, recipient, via,
+      address, recipient, via, ...(sender !== undefined && { sender }),
       ...(notify && { notify: several && notify.includes('SUCCESS') ? withoutSuccess(notify) : notify }),
       ...(orcpt !== undefined && { orcpt }),
     };

@@ -34,6 +34,8 @@ export interface QueuedRecipient {
   readonly recipient: string;
   /** Aliases on the way, in order. */
   readonly via: readonly string[];
+  /** Envelope sender towards it, where it is not the message's own: rewritten for a forward (SRS). Reports of ours go to the message's own. */
+  readonly sender?: string;
   readonly notify?: readonly Notify[];
   /** RFC 3461 §4.2, still xtext-encoded. */
   readonly orcpt?: string;

@@ -25,6 +25,8 @@ export type QueueRow = {
   destination: string;
   partition: number;
   sender: string;
+  /** Envelope sender towards this recipient, where it is another (SRS). */
+  envelope_sender: string | null;
   /** `unread`: queued by release 0.1; its message has to be looked up in the log. */
   state: 'waiting' | 'held' | 'unread';
   /** For held ones: what it would be. */
@@ -69,7 +71,7 @@ export const queueView: Projection<QueueRow> = {
   key: ['message_id', 'address'],
   columns: {
     message_id: 'text', address: 'text', recipient: 'text', via: 'text', notify: 'text', orcpt: 'text', destination: 'text', partition: 'integer',
-    sender: 'text', state: 'text', next_at: 'bigint', priority: 'integer', attempts: 'integer', accepted_at: 'bigint', retry: 'text',
+    sender: 'text', envelope_sender: 'text', state: 'text', next_at: 'bigint', priority: 'integer', attempts: 'integer', accepted_at: 'bigint', retry: 'text',
     last_at: 'bigint', last_host: 'text', last_reply: 'text', last_outcome: 'text', why: 'text', route: 'text', delayed: 'boolean',
     size: 'bigint', message: 'text', version: 'integer',
   },
@@ -159,12 +161,12 @@ function textOf(message: QueuedMessage): string {
 const NEW = JSON.stringify(FRESH);
 
 function newRow(
-  messageId: string, { address, recipient, via, notify, orcpt }: QueuedRecipient, message: QueuedMessage, priority: number, at: number, version: number,
+  messageId: string, { address, recipient, via, sender, notify, orcpt }: QueuedRecipient, message: QueuedMessage, priority: number, at: number, version: number,
 ): QueueRow {
   const destination = destinationOf(address);
   return {
     message_id: messageId, address, recipient, via: JSON.stringify(via), notify: notify ? JSON.stringify(notify) : null, orcpt: orcpt ?? null,
-    destination, partition: partitionOf(destination, QUEUE_PARTITIONS), sender: message.sender, state: 'waiting', next_at: at, priority,
+    destination, partition: partitionOf(destination, QUEUE_PARTITIONS), sender: message.sender, envelope_sender: sender ?? null, state: 'waiting', next_at: at, priority,
     attempts: 0, accepted_at: message.acceptedAt, retry: NEW, last_at: null, last_host: null, last_reply: null, last_outcome: null,
     why: 'new', route: '', delayed: false, size: message.size, message: textOf(message), version,
   };

@@ -77,6 +77,8 @@ export interface Settings {
   readonly outboundLoopback: boolean;
   /** When and how long mail that could not be delivered is tried again, and when its sender hears of it. */
   readonly retry: RetrySettings;
+  /** Believe the resolver when it says that it validated an answer (DNSSEC), although it is not on this machine: DANE needs it. */
+  readonly trustResolver: boolean;
   /** ms that MX answers may be kept, whatever their TTL says (E-Post: 10 days); 0 = asked each time. */
   readonly mxCache: number;
   /** Recipients that may wait for other servers before mail for more of them is refused for the time being. 0 = no limit. */
@@ -139,6 +141,7 @@ export const DEFAULTS: Settings = {
   outboundSources: [],
   outboundLoopback: false,
   retry: DEFAULT_RETRY_SETTINGS,
+  trustResolver: false,
   mxCache: 24 * 60 * MINUTE,
   queueLimit: 0,
   diskReserve: 100 * 1024 * 1024,

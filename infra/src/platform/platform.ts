@@ -21,6 +21,8 @@ export interface Platform {
   readonly address: PostgresConnection;
   readonly pool: pg.Pool;
   readonly log: EventLog;
+  /** Also carries partition leases. */
+  readonly hints: Hints;
   readonly engine: Engine;
   readonly sessions: LoggedSessions;
   readonly metrics: Metrics;
@@ -56,7 +58,7 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
   );
   const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => undefined);
   return {
-    role, address, pool, log, engine, sessions, metrics, logger, trouble,
+    role, address, pool, log, hints, engine, sessions, metrics, logger, trouble,
     live: () => heartbeat.start(),
     close: async () => {
       await sessions.flush();

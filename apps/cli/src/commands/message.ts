@@ -12,7 +12,7 @@ const COLUMNS: Columns<MessageInfo> = {
 };
 const DETAILS: Columns<MessageInfo> = {
   ...COLUMNS, recipients: (m) => m.recipients.join(', '), headerMessageId: (m) => m.headerMessageId,
-  outcome: (m) => `${m.delivered} / ${m.remote} / ${m.bounced}`, sha256: (m) => m.sha256, session: (m) => m.session,
+  outcome: (m) => `${m.delivered} / ${m.sent} of ${m.remote} / ${m.bounced}`, sha256: (m) => m.sha256, session: (m) => m.session,
 };
 /** ms that `kiroku story` waits for a message that was only just sent. */
 const WAIT = 5_000;
