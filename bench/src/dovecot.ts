@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processTree } from '@kiroku/infra/rig/processes.js';
 import { until } from '@kiroku/infra/rig/until.js';
-import { daemon, end, which } from './child.js';
+import { daemon, end, which } from '@kiroku/infra/rig/remote/programs.js';
 
 export interface Dovecot {
   readonly version: string;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
-import { endWithUs, which } from './child.js';
+import { endWithUs, which } from '@kiroku/infra/rig/remote/programs.js';
 
 export interface Load {
   readonly port: number;

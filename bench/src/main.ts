@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { haveSmtpSink } from '@kiroku/infra/rig/remote/smtp-sink.js';
 import { benchAccept } from './accept.js';
 import { haveDovecot } from './dovecot.js';
 import { benchEndToEnd } from './e2e.js';
@@ -8,6 +9,9 @@ import { generator } from './load.js';
 import { machine } from './machine.js';
 import { benchMemory, type MemoryRow } from './memory.js';
 import { parseOptions, USAGE, type Options } from './options.js';
+import { benchOutbound, type OutboundResult } from './outbound.js';
+import { startOutboundKiroku } from './outbound-kiroku.js';
+import { startOutboundPostfix } from './outbound-postfix.js';
 import { havePostfix, startPostfix } from './postfix.js';
 import { benchReplay } from './replay.js';
 import { report, type Results } from './report.js';
@@ -20,7 +24,8 @@ const LONGEST = 40 * 60_000; // ms for everything: a benchmark that hangs must n
 async function main(options: Options): Promise<Results> {
   const results: Results = { machine: machine(), versions: [], generator: generator(), quick: options.quick };
   const versions = new Set<string>();
-  const kiroku = options.peersOnly ? undefined : await startKiroku();
+  const inside = options.only.some((name) => name === 'accept' || name === 'e2e' || name === 'replay');
+  const kiroku = options.peersOnly || !inside ? undefined : await startKiroku();
   const withPeer = async (deliverTo: 'discard' | 'dovecot', measure: (servers: MailServer[]) => Promise<void>): Promise<void> => {
     const peer = await startPeer(deliverTo);
     const servers = [peer, kiroku].filter((server) => server !== undefined);
@@ -37,8 +42,20 @@ async function main(options: Options): Promise<Results> {
   }
   if (options.only.includes('replay') && kiroku) results.replay = await benchReplay(kiroku, quick, say);
   await kiroku?.stop();
+  if (options.only.includes('outbound')) results.outbound = await outbound(options, versions);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
   return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
+}
+
+async function outbound(options: Options, versions: Set<string>): Promise<OutboundResult | undefined> {
+  if (!haveSmtpSink()) {
+    say('outbound needs smtp-sink, which comes with Postfix');
+    return undefined;
+  }
+  const peers = havePostfix() ? [startOutboundPostfix] : [];
+  const { versions: found, ...result } = await benchOutbound([...peers, ...(options.peersOnly ? [] : [startOutboundKiroku])], options.quick, say);
+  for (const version of found) versions.add(version);
+  return result;
 }
 
 /** Each server alone and fresh: caches warmed by the other benchmarks would count as its memory. */

@@ -2,6 +2,7 @@ import { describe, type AcceptRow } from './accept.js';
 import type { EndToEndRow } from './e2e.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
+import type { OutboundResult } from './outbound.js';
 import type { ReplayRow } from './replay.js';
 
 export interface Results {
@@ -11,12 +12,13 @@ export interface Results {
   readonly quick: boolean;
   accept?: AcceptRow[];
   e2e?: EndToEndRow;
+  outbound?: OutboundResult | undefined;
   replay?: ReplayRow[];
   memory?: MemoryRow[];
 }
 
 /** What Kiroku wants of itself. Ratios are to the peer in the same run; replay in events per second; memory in bytes of PSS. */
-export const TARGETS = { accept: 4, e2e: 5, replay: 50_000, memory: 500e6 } as const;
+export const TARGETS = { accept: 4, e2e: 5, outbound: 2, replay: 50_000, memory: 500e6 } as const;
 
 const MB = 1e6;
 const perSecond = (rate: number | undefined): string => (rate === undefined ? '–' : `${Math.round(rate)} /s`);
@@ -44,6 +46,7 @@ export function report(results: Results): string {
     `${results.versions.join('; ')}; generator ${results.generator}${results.quick ? '; quick run: short and few rounds' : ''}`,
     acceptTable(results.accept),
     endToEndTable(results.e2e),
+    outboundTables(results.outbound),
     replayTable(results.replay),
     memoryTable(results.memory),
   ];
@@ -61,6 +64,19 @@ function endToEndTable(row: EndToEndRow | undefined): string {
   const what = `${row.messages} × 3 KB, 50 kept, 10 mailboxes`;
   const head = ['in the mailbox per second', 'Postfix → Dovecot', 'Kiroku', 'ratio', 'target', ''];
   return table(head, [compared(what, row.rates, PEER.e2e, TARGETS.e2e)]);
+}
+
+function outboundTables(result: OutboundResult | undefined): string {
+  if (!result) return '';
+  const rates = result.rows.map(({ what, figures }) =>
+    compared(`${what}, 3 KB`, Object.fromEntries(Object.entries(figures).map(([name, figure]) => [name, figure.rate])), 'Postfix', TARGETS.outbound));
+  const mb = (bytes: number): string => `${Math.round(bytes / MB)} MB`;
+  const costs = result.rows.flatMap(({ what, figures }) =>
+    Object.entries(figures).map(([name, { cpu, memory }]) => [`${name}, ${what}`, `${cpu.toFixed(2)} s`, mb(memory.queue), mb(memory.all)]));
+  return [
+    table(['sent on per second', 'Postfix', 'Kiroku', 'ratio', 'target', ''], rates),
+    table(['cost of sending on', 'CPU per 1,000', 'PSS of the queue’s process', 'PSS of all'], costs),
+  ].join('\n\n');
 }
 
 function replayTable(rows: readonly ReplayRow[] | undefined): string {

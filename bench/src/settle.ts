@@ -1,9 +1,8 @@
 import { cpuSeconds } from '@kiroku/infra/rig/processes.js';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { MailServer } from './sut.js';
 
 /** Waits until the server has no work left (under 8 % of a core for half a second: timers and pollers never rest), at most 20 s: what one side still does must not slow the other. */
-export async function settle(server: MailServer): Promise<void> {
+export async function settle(server: { processes(): number[] }): Promise<void> {
   const end = performance.now() + 20_000;
   for (let quiet = 0; quiet < 2 && performance.now() < end; ) {
     const pids = server.processes();

@@ -11,6 +11,9 @@ import { AccountImport } from '@kiroku/infra/admin/import.js';
 import { MessageQueries } from '@kiroku/infra/admin/messages.js';
 import { Operations } from '@kiroku/infra/admin/operations.js';
 import { PolicyAdmin } from '@kiroku/infra/admin/policy.js';
+import { QueueQueries } from '@kiroku/infra/admin/queue.js';
+import { QueueCommands } from '@kiroku/infra/admin/queue-commands.js';
+import { QueueStories } from '@kiroku/infra/admin/queue-story.js';
 import { RelayDomainAdmin } from '@kiroku/infra/admin/relay-domains.js';
 import { TlsPolicyAdmin } from '@kiroku/infra/admin/tls-policy.js';
 import type { ServerKey } from '@kiroku/infra/auth/seal.js';
@@ -27,6 +30,7 @@ import { CredentialsRoutes, GatewayRoutes } from './routes/gateways.js';
 import { MessageRoutes } from './routes/messages.js';
 import { OperationRoutes } from './routes/operations.js';
 import { LockoutRoutes, SettingsRoutes } from './routes/policy.js';
+import { QueueRoutes } from './routes/queue.js';
 import { RelayDomainRoutes } from './routes/relay-domains.js';
 import { TlsPolicyRoutes } from './routes/tls-policy.js';
 import { TransferRoutes } from './routes/transfer.js';
@@ -48,15 +52,19 @@ export class ApiModule {
   static of({ pool, log, engine, metrics, logger, key, roles }: ApiParts): DynamicModule {
     const administrators = new Administrators(pool, engine);
     const directory = new DirectoryAdmin(pool, engine, new DirectoryCommands(engine), key);
+    const queue = new QueueQueries(pool, engine);
     return {
       module: ApiModule,
       // Before the accounts' own routes: `import` and `export` are no addresses.
-      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, QueueRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
       providers: [
         { provide: Administrators, useValue: administrators },
         { provide: DirectoryAdmin, useValue: directory },
         { provide: AccountImport, useValue: new AccountImport(directory) },
         { provide: MessageQueries, useValue: new MessageQueries(pool, log) },
+        { provide: QueueQueries, useValue: queue },
+        { provide: QueueCommands, useValue: new QueueCommands(pool, engine, queue) },
+        { provide: QueueStories, useValue: new QueueStories(queue, engine) },
         { provide: GatewayAdmin, useValue: new GatewayAdmin(pool, engine, key) },
         { provide: RelayDomainAdmin, useValue: new RelayDomainAdmin(pool, engine) },
         { provide: TlsPolicyAdmin, useValue: new TlsPolicyAdmin(pool, engine) },

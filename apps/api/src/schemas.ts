@@ -10,9 +10,9 @@ const domain = z.string().min(1).max(255);
 const instant = z.int().min(0).describe('Epoch ms');
 const bytes = z.int().min(0);
 /** In a query everything is text. */
-const flag = z.enum(['true', 'false']).default('false').transform((value) => value === 'true');
+export const flag = z.enum(['true', 'false']).default('false').transform((value) => value === 'true');
 const count = (most: number) => z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.int().min(0).max(most));
-const time = z
+export const time = z
   .union([z.string().regex(/^\d{1,15}$/).transform(Number), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)), z.iso.date().transform((text) => Date.parse(text))])
   .describe('Epoch ms, or ISO 8601 with offset, or a date (UTC)');
 
@@ -87,7 +87,7 @@ export const MessageQuery = PageQuery.extend({
 });
 export const MessageParam = z.object({ id: z.string().min(1).max(1_000) });
 export const StoryQuery = z.strictObject({ wait: count(30_000).default(0).describe('ms to wait for the views to catch up, at most 30,000') });
-const Event = z.object({
+export const Event = z.object({
   id: z.string(), type: z.string(), version: z.int(), at: instant, actor: z.string(), correlation: z.string(), causation: z.string().optional(), data: z.unknown(),
 });
 const end = { address: z.string(), via: z.array(z.string()) };

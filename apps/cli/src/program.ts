@@ -11,6 +11,7 @@ import { addGatewayCommands } from './commands/gateway.js';
 import { addMessageCommands } from './commands/message.js';
 import { addOperationCommands, Unhealthy } from './commands/operations.js';
 import { addPolicyCommands } from './commands/policy.js';
+import { addQueueCommands } from './commands/queue.js';
 import { addRelayDomainCommands } from './commands/relay-domain.js';
 import { addTlsPolicyCommands } from './commands/tls-policy.js';
 import { RowsRefused } from './commands/transfer.js';
@@ -30,7 +31,7 @@ export function makeProgram(terminal: Terminal): Command {
     .version(VERSION, '-V, --version')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', '\nExit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage.\nA running server is asked with the token in KIROKU_TOKEN, else in <KIROKU_DATA>/admin.token.');
-  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMessageCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addOperationCommands, addDemoCommand])
+  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMessageCommands, addQueueCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addOperationCommands, addDemoCommand])
     add(program, terminal);
   return program;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { forward } from '@kiroku/domain/srs/srs.js';
 import { Client } from './testing/client.js';
-import { World } from './testing/world.js';
+import { NOON, World } from './testing/world.js';
 
 const BODY = 'Message-ID: <1@far.test>\r\nSubject: hello\r\n\r\nhello\r\n';
 const FROM = 'carl@far.test';
@@ -321,5 +322,134 @@ describe('recipients', () => {
     expect(await (await Client.hello(new World())).pipeline(...lines)).toEqual(['250 2.1.0', '550 5.7.1']);
     expect(await (await Client.hello(new World({ trustedIps: ['192.0.2.0/24'] }))).pipeline(...lines)).toEqual(['250 2.1.0', '250 2.1.5']);
     expect(await (await Client.login(new World())).pipeline(...lines)).toEqual(['250 2.1.0', '250 2.1.5']);
+  });
+});
+
+describe('a relay domain', () => {
+  const RCPT = 'RCPT TO:<dora@relay.test>';
+
+  it('takes mail from strangers for recipients that its gateway knows', async () => {
+    const world = new World();
+    expect(await (await Client.hello(world)).mail(FROM, 'dora@relay.test', BODY)).toMatch(/^250/);
+    expect(world.accepted[0]?.recipients).toEqual([{ address: 'dora@relay.test' }]);
+    expect(world.outward.asked).toEqual(['dora@relay.test']);
+  });
+
+  it.each([
+    ['no', '550 5.1.1 No such mailbox here', 'unknown-recipient'],
+    ['temporary', '450 4.1.1 Recipient cannot be verified now, try again later', 'recipient-unverified'],
+  ] as const)('whose gateway says %s: %s', async (verdict, answer, rule) => {
+    const world = new World();
+    world.outward.verdict = verdict;
+    const client = await Client.hello(world);
+    await client.say(`MAIL FROM:<${FROM}>`);
+    expect(await client.say(RCPT)).toBe(answer);
+    await client.leave();
+    expect(world.appended[0]).toMatchObject({ type: 'RecipientRefused', data: { address: 'dora@relay.test', rule, reply: answer } });
+  });
+
+  it('that cannot be read is 451, and the client may try again', async () => {
+    const world = new World();
+    world.outward.broken = true;
+    const client = await Client.hello(world);
+    expect(await client.pipeline(`MAIL FROM:<${FROM}>`, RCPT)).toEqual(['250 2.1.0', '451 4.3.0']);
+    world.outward.broken = false;
+    expect(await client.pipeline(RCPT)).toEqual(['250 2.1.5']);
+  });
+
+  it('keeps nobody who logged in waiting for a gateway that is away, and tells them of wrong addresses', async () => {
+    const world = new World();
+    world.outward.verdict = 'temporary';
+    const client = await Client.login(world);
+    expect(await client.pipeline('MAIL FROM:<ann@x.test>', RCPT)).toEqual(['250 2.1.0', '250 2.1.5']);
+    world.outward.verdict = 'no';
+    expect(await client.pipeline(RCPT)).toEqual(['550 5.1.1']);
+  });
+
+  it('costs our own recipients nothing', async () => {
+    const world = new World({ queueLimit: 1 });
+    const client = await Client.hello(world);
+    await client.pipeline(`MAIL FROM:<${FROM}>`, 'RCPT TO:<ann@x.test>', 'RCPT TO:<bob@x.test>', 'RCPT TO:<nobody@x.test>');
+    expect(world.directory.lookups).toBe(3);
+    expect(world.outward).toMatchObject({ asked: [], counts: 0 });
+  });
+});
+
+describe('an address that this server made for somebody whose mail it sent on', () => {
+  const made = (world: World): string => forward('carl@far.test', 'x.test', NOON, world.srs) ?? '';
+
+  it('takes reports from anyone, also where its case was changed', async () => {
+    for (const change of [(text: string) => text, (text: string) => text.toLowerCase()]) {
+      const world = new World();
+      const to = change(made(world));
+      expect(await (await Client.hello(world)).mail('', to, BODY)).toMatch(/^250/);
+      expect(world.accepted[0]).toMatchObject({ sender: '', recipients: [{ address: to }] });
+    }
+  });
+
+  it('takes nothing else: it is no way to write to strangers through us', async () => {
+    const world = new World();
+    const client = await Client.hello(world);
+    expect(await client.pipeline('MAIL FROM:<dora@far.test>', `RCPT TO:<${made(world)}>`)).toEqual(['250 2.1.0', '550 5.1.1']);
+  });
+
+  it('is unknown when somebody made it up, or when three weeks are over', async () => {
+    const world = new World();
+    const client = await Client.hello(world);
+    const guessed = made(world).replace(/=[^=]{6}=/, '=AAAAAA=');
+    expect(await client.pipeline('MAIL FROM:<>', `RCPT TO:<${guessed}>`, `RCPT TO:<${made(world)}>`)).toEqual(['250 2.1.0', '550 5.1.1', '250 2.1.5']);
+    const to = made(world);
+    world.clock.advance(22 * 86_400_000);
+    expect(await client.pipeline(`RCPT TO:<${to}>`)).toEqual(['550 5.1.1']);
+  });
+
+  it('is not told to those who ask by EXPN', async () => {
+    const world = new World({ vrfy: true });
+    const client = await Client.login(world);
+    expect(await client.pipeline(`EXPN ${made(world)}`, `VRFY ${made(world)}`)).toEqual(['550 5.1.1', '550 5.1.1']);
+  });
+});
+
+describe('when there is too much already', () => {
+  it('of mail for other servers, no more of it is taken for now, and our own get theirs', async () => {
+    const world = new World({ queueLimit: 100 });
+    const client = await Client.login(world);
+    world.outward.waiting = 100;
+    await client.say('MAIL FROM:<ann@x.test>');
+    expect(await client.say('RCPT TO:<carl@far.test>')).toBe('452 4.3.1 Too many recipients wait, try again later');
+    expect(await client.pipeline('RCPT TO:<bob@x.test>', 'RCPT TO:<outside@x.test>')).toEqual(['250 2.1.5', '250 2.1.5']);
+    world.outward.waiting = 99;
+    expect(await client.pipeline('RCPT TO:<carl@far.test>')).toEqual(['250 2.1.5']);
+  });
+
+  it('on the disk, no message is begun, and the record says how much was left', async () => {
+    const world = new World({ diskReserve: 1000 });
+    world.free = Promise.resolve(999);
+    const client = await Client.hello(world);
+    expect(await client.say(`MAIL FROM:<${FROM}>`)).toBe('452 4.3.1 Insufficient system storage');
+    world.free = 1000;
+    expect(await client.mail(FROM, 'ann@x.test', BODY)).toMatch(/^250/);
+    await client.leave();
+    expect(world.refused[0]).toMatchObject({ phase: 'MAIL', rule: 'disk-low', detail: '999 bytes free' });
+  });
+
+  it('on the disk for the announced size, likewise', async () => {
+    const world = new World({ diskReserve: 1000 });
+    world.free = 1500;
+    const client = await Client.hello(world);
+    expect(await client.pipeline(`MAIL FROM:<${FROM}> SIZE=501`, `MAIL FROM:<${FROM}> SIZE=500`)).toEqual(['452 4.3.1', '250 2.1.0']);
+  });
+
+  it('does not matter where there are no limits', async () => {
+    const world = new World({ diskReserve: 0, queueLimit: 0, trustedIps: ['192.0.2.7'] });
+    world.free = 0;
+    world.outward.waiting = 1e9;
+    expect(await (await Client.hello(world)).mail(FROM, 'carl@far.test', BODY)).toMatch(/^250/);
+  });
+
+  it('is nothing that strangers hear of before they may send at all', async () => {
+    const world = new World();
+    world.free = 0;
+    expect(await (await Client.hello(world, { listener: 'submission' })).pipeline(`MAIL FROM:<${FROM}>`)).toEqual(['530 5.7.0']);
   });
 });

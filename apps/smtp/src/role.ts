@@ -4,6 +4,7 @@ import { DirectoryAuthenticator } from '@kiroku/infra/auth/directory-authenticat
 import { saslExchange } from '@kiroku/infra/auth/sasl.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Config } from '@kiroku/infra/config/config.js';
+import { DiskSpace } from '@kiroku/infra/platform/disk-space.js';
 import { Certificates } from '@kiroku/infra/net/certificates.js';
 import { type Listener, LineServer } from '@kiroku/infra/net/line-server.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
@@ -11,8 +12,12 @@ import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { PRODUCT } from '@kiroku/infra/platform/product.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
+import { Backlog } from '@kiroku/infra/read-model/backlog.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
+import { srsKeys } from '@kiroku/infra/srs/keys.js';
+import { srsDirectory } from '@kiroku/infra/srs/srs-directory.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { relayDomains } from './relay-domains.js';
 import { SmtpServer } from './server.js';
 
 /** ms that conversations may go on when the process is asked to end. */
@@ -26,11 +31,15 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   const admission = new PostgresAdmission(pool, engine);
   await admission.admit('smtp', '127.0.0.1'); // settings at hand before the first client
   const directory = new PostgresDirectory(pool, () => admission.settings.tagSeparators);
-  const authenticator = new DirectoryAuthenticator(directory, await loadServerKey(config.data));
+  const key = await loadServerKey(config.data);
+  const authenticator = new DirectoryAuthenticator(directory, key);
   const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
   const bodies = await openBodies(platform, config.data, true);
+  const disk = new DiskSpace([config.data, join(config.data, 'objects')], engine.clock, trouble);
+  await disk.free();
   const protocol = new SmtpServer({
-    directory, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, tls: true, hostname: host, product: PRODUCT,
+    directory: srsDirectory(directory, srsKeys(key), engine.clock), relays: relayDomains(platform, config, key, () => admission.settings),
+    backlog: new Backlog(pool, engine.clock), disk, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, tls: true, hostname: host, product: PRODUCT,
     sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
     offset: (at) => -new Date(at).getTimezoneOffset(),
   });
@@ -46,7 +55,8 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   metrics.gauge('kiroku_refusal_facts_dropped', 'Facts of refusals that could not be written', () => protocol.droppedFacts);
   const listeners = await server.listen();
-  platform.live();
+  metrics.gauge('kiroku_disk_free_bytes', 'Bytes free on the disk of the data', () => known(disk));
+  platform.live(() => (known(disk) < admission.settings.diskReserve ? `only ${known(disk)} bytes are free on the disk: mail is refused for the time being` : undefined));
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'smtp serves');
   return {
     drain: async () => {
@@ -57,6 +67,12 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
       await platform.close();
     },
   };
+}
+
+/** As of the last sign of life; a number that JSON has. */
+function known(disk: DiskSpace): number {
+  void disk.free();
+  return Math.min(disk.known, Number.MAX_SAFE_INTEGER);
 }
 
 function listenersOf({ bind, smtpPort, submissionPort, smtpsPort }: Config): readonly Listener[] {

@@ -24,7 +24,7 @@ export async function verify(dialogue: Dialogue, { verb, who }: Of<'VRFY' | 'EXP
     return;
   }
   if (resolved?.kind === 'account' && resolved.account.enabled) dialogue.say('verified', { address: resolved.account.address });
-  else if (resolved?.kind === 'alias') {
+  else if (resolved?.kind === 'alias' && !resolved.reversed) {
     if (verb === 'VRFY') dialogue.say('verified', { address: resolved.alias });
     else dialogue.connection.write(`${multiline('250 2.1.5', resolved.targets.map((target) => `<${target.address}>`))}\r\n`);
   } else if (resolved === undefined || resolved.kind === 'remote') dialogue.say('cannot-verify');

@@ -1,14 +1,23 @@
 /** What the directory answers for one address; see `Directory.lookup`. */
 export type Resolved =
   | { readonly kind: 'account'; readonly account: AccountFacts }
-  /** Targets in order; a target may itself be an alias, local or remote. `rewrite`: the envelope recipient becomes the target. */
-  | { readonly kind: 'alias'; readonly alias: string; readonly targets: readonly { readonly address: string; readonly rewrite: boolean }[] }
+  /**
+   * Targets in order; a target may itself be an alias, local or remote. `rewrite`: the envelope recipient becomes the target.
+   * `reversed`: this server made the address itself, for a sender whose mail it sent on (SRS). It is there for reports: mail from any
+   * other than the null sender is for an unknown address.
+   */
+  | {
+      readonly kind: 'alias';
+      readonly alias: string;
+      readonly targets: readonly { readonly address: string; readonly rewrite: boolean }[];
+      readonly reversed?: true;
+    }
   /** The domain is ours and enabled; nobody has this address. */
   | { readonly kind: 'unknown' }
   /** The domain is ours but switched off. */
   | { readonly kind: 'domain-disabled' }
-  /** Not one of our domains. */
-  | { readonly kind: 'remote' };
+  /** Not one of our domains. `relay`: mail for it is taken all the same, for its gateway (relay domains). */
+  | { readonly kind: 'remote'; readonly relay?: true };
 
 /** An account as the protocol servers need it. */
 export interface AccountFacts {

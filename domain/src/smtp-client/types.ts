@@ -116,5 +116,18 @@ export interface ClientConversation {
   quit(): Promise<void>;
 }
 
+/** What a server says of a recipient that it is only asked about. `phase`: the command it answered. */
+export interface VerifyResult {
+  readonly outcome: 'taken' | 'refused' | 'deferred';
+  readonly reply: string;
+  readonly phase: string;
+}
+
+/** A conversation that can also ask and send nothing. */
+export interface AskingConversation extends ClientConversation {
+  /** MAIL and RCPT alone. Counts as a message begun; never rejects. */
+  verify(sender: string, recipient: string): Promise<VerifyResult>;
+}
+
 /** Opens conversations. @throws ConnectFailed */
-export type OpenConversation = (target: Target) => Promise<ClientConversation>;
+export type OpenConversation<Talk extends ClientConversation = ClientConversation> = (target: Target) => Promise<Talk>;

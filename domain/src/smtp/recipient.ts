@@ -17,24 +17,54 @@ export interface RecipientQuestion {
   readonly mayRelay: boolean;
 }
 
+/** What is asked about recipients on other servers, and about no others. */
+export interface Outward {
+  /** Recipients of a relay domain; `elsewhere`: it is none (any more). */
+  verify(address: string): Promise<'yes' | 'no' | 'temporary' | 'elsewhere'>;
+  /** As many wait for other servers as may. */
+  full(): boolean | Promise<boolean>;
+}
+
 /**
  * Whether mail for this address is taken.
- * @throws Refusal `unknown-recipient`, `account-disabled`, `domain-disabled`, `mailbox-full`, `relay-denied`, `local-sender-unauthenticated`.
- * @throws any other error when the directory cannot answer.
+ * @throws Refusal `unknown-recipient`, `account-disabled`, `domain-disabled`, `mailbox-full`, `relay-denied`, `local-sender-unauthenticated`,
+ * `recipient-unverified`, `queue-full`.
+ * @throws any other error when the directory or `outward` cannot answer.
  */
-export async function checkRecipient(directory: Directory, { address, size, sender, mayRelay }: RecipientQuestion): Promise<void> {
+export async function checkRecipient(directory: Directory, outward: Outward, question: RecipientQuestion): Promise<void> {
+  const { address, size, sender } = question;
   const [resolved] = await directory.lookup([address]);
-  if (resolved === undefined || resolved.kind === 'remote') {
-    if (!mayRelay) throw new Refusal<Reason>((await isOurs(directory, sender)) ? 'local-sender-unauthenticated' : 'relay-denied');
-    return;
-  }
+  if (resolved === undefined || resolved.kind === 'remote') return checkRemote(directory, outward, question, resolved?.relay === true);
   if (resolved.kind === 'account') {
     const no = accountProblem(resolved, size);
     if (no) throw new Refusal<Reason>(no);
     return;
   }
+  // Else whoever has seen such an address could write to the one behind it, through us.
+  if (resolved.kind === 'alias' && resolved.reversed && sender !== '') throw new Refusal<Reason>('unknown-recipient', 'a rewritten address takes reports only');
   const no = await problem(directory, resolved, size, DEPTH, { left: LOOKUPS });
   if (no) throw new Refusal<Reason>(no, resolved.kind === 'alias' ? `targets of alias ${resolved.alias}` : undefined);
+}
+
+async function checkRemote(directory: Directory, outward: Outward, { address, sender, mayRelay }: RecipientQuestion, relay: boolean): Promise<void> {
+  const denied = async (): Promise<never> => {
+    throw new Refusal<Reason>((await isOurs(directory, sender)) ? 'local-sender-unauthenticated' : 'relay-denied');
+  };
+  if (!mayRelay && !relay) return denied();
+  if (await outward.full()) throw new Refusal<Reason>('queue-full');
+  if (!relay) return;
+  switch (await outward.verify(address)) {
+    case 'yes':
+      return;
+    case 'no':
+      throw new Refusal<Reason>('unknown-recipient', 'not a recipient of the relay domain');
+    case 'temporary':
+      // Those we can report to need not wait for a server that is away: that is what the queue is for.
+      if (!mayRelay) throw new Refusal<Reason>('recipient-unverified');
+      return;
+    case 'elsewhere':
+      return mayRelay ? undefined : denied();
+  }
 }
 
 async function isOurs(directory: Directory, address: string): Promise<boolean> {

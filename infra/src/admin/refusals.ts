@@ -1,3 +1,4 @@
+import type { QueueRefusal } from '@kiroku/domain/delivery/queue.js';
 import type { DirectoryRefusal } from '@kiroku/domain/directory/refusals.js';
 import type { AdministratorRefusal } from '@kiroku/domain/policy/administrator.js';
 import type { CredentialsRefusal } from '@kiroku/domain/routing/credentials.js';
@@ -13,6 +14,9 @@ export type AdminReason =
   | CredentialsRefusal
   | RelayDomainRefusal
   | TlsPolicyRefusal
+  | QueueRefusal
+  | 'local-address'
+  | 'nothing-chosen'
   | 'bad-settings'
   | 'bad-password'
   | 'password-needed'
@@ -33,6 +37,7 @@ export type AdminReason =
 export const STATUS = {
   'bad-request': 400,
   'bad-import': 400,
+  'nothing-chosen': 400,
   unauthorized: 401,
   'no-such-route': 404,
   'no-such-domain': 404,
@@ -46,6 +51,7 @@ export const STATUS = {
   'no-such-line': 404,
   'no-such-credentials': 404,
   'no-such-relay-domain': 404,
+  'unknown-recipient': 404,
   'domain-exists': 409,
   'address-taken': 409,
   'administrator-exists': 409,
@@ -62,6 +68,13 @@ export const STATUS = {
   'credentials-in-use': 409,
   'relay-domain-exists': 409,
   'domain-is-local': 409,
+  'not-queued-yet': 409,
+  'already-held': 409,
+  'not-held': 409,
+  held: 409,
+  'same-route': 409,
+  'same-address': 409,
+  'already-a-recipient': 409,
   conflict: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
@@ -83,6 +96,9 @@ export const STATUS = {
   'unknown-credentials': 422,
   'bad-recipient': 422,
   'too-many-recipients': 422,
+  'bad-route': 422,
+  'bad-reason': 422,
+  'local-address': 422,
   internal: 500,
   unavailable: 503,
 } as const satisfies Record<AdminReason, number>;

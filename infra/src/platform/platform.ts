@@ -29,8 +29,8 @@ export interface Platform {
   readonly logger: Logger;
   /** For callbacks that report what the caller cannot hear: logged and counted, at most a line per second and message. */
   readonly trouble: (error: unknown) => void;
-  /** Starts the signs of life that the API shows. */
-  live(): void;
+  /** Starts the signs of life that the API shows. @param ailment what is wrong now, in words for the administrator. */
+  live(ailment?: () => string | undefined): void;
   close(): Promise<void>;
 }
 
@@ -56,10 +56,14 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
     (count) => metrics.count('kiroku_session_facts_dropped_total', 'Session facts dropped because the event log was away', count),
     trouble,
   );
-  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => undefined);
+  let wrong = (): string | undefined => undefined;
+  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => wrong());
   return {
     role, address, pool, log, hints, engine, sessions, metrics, logger, trouble,
-    live: () => heartbeat.start(),
+    live: (ailment) => {
+      if (ailment) wrong = ailment;
+      heartbeat.start();
+    },
     close: async () => {
       await sessions.flush();
       await heartbeat.stop();

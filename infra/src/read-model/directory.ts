@@ -12,6 +12,7 @@ interface AccountRow {
 /** One row of the union; which columns are filled depends on `kind`. */
 type Found =
   | { readonly kind: 'domain'; readonly address: string; readonly enabled: boolean }
+  | { readonly kind: 'relay'; readonly address: string }
   | { readonly kind: 'alias'; readonly address: string; readonly wildcard: boolean; readonly targets: string }
   | ({ readonly kind: 'account' } & AccountRow);
 
@@ -44,6 +45,7 @@ export class PostgresDirectory implements Directory, CredentialSource {
       text: `SELECT 'domain' AS kind, NULL::uuid AS id, name AS address, enabled, NULL::boolean AS smtp, NULL::boolean AS pop3, NULL::boolean AS imap,
                NULL::bigint AS quota, NULL::uuid AS inbox, NULL::bigint AS used, NULL::boolean AS wildcard, NULL::text AS targets
              FROM view.domain_1 WHERE name = ANY($2)
+             UNION ALL SELECT 'relay', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM view.relay_domain_1 WHERE name = ANY($2)
              UNION ALL SELECT 'account', ${ACCOUNT}, NULL, NULL FROM view.account_1 a WHERE a.address = ANY($1)
              UNION ALL SELECT 'alias', NULL, address, enabled, NULL, NULL, NULL, NULL, NULL, NULL, wildcard, targets
              FROM view.alias_1 WHERE enabled AND address = ANY($1)
@@ -55,7 +57,10 @@ export class PostgresDirectory implements Directory, CredentialSource {
       ],
     });
     const found = sort(rows);
-    return questions.map((q) => resolve(q, found));
+    return questions.map((q) => {
+      const answer = resolve(q, found);
+      return answer.kind === 'remote' && found.relays.has(q.domain) ? RELAYED : answer;
+    });
   }
 
   find(address: string): Promise<StoredCredentials | undefined> {
@@ -75,18 +80,21 @@ export class PostgresDirectory implements Directory, CredentialSource {
   }
 }
 
+const RELAYED: Resolved = { kind: 'remote', relay: true };
 const EMPTY: DirectoryRows = { domains: new Map(), accounts: new Map(), aliases: new Map(), wildcards: new Map() };
 
 const account = ({ id, address, enabled, smtp, pop3, imap, quota, inbox, used }: AccountRow): AccountFacts =>
   ({ id, address, enabled, smtp, pop3, imap, quota, inbox, used });
 
-function sort(rows: readonly Found[]): DirectoryRows {
+function sort(rows: readonly Found[]): DirectoryRows & { readonly relays: ReadonlySet<string> } {
   const domains = new Map<string, boolean>();
+  const relays = new Set<string>();
   const accounts = new Map<string, AccountFacts>();
   const aliases = new Map<string, readonly AliasTarget[]>();
   const wildcards = new Map<string, { address: string; targets: readonly AliasTarget[] }[]>();
   for (const row of rows) {
     if (row.kind === 'domain') domains.set(row.address, row.enabled);
+    else if (row.kind === 'relay') relays.add(row.address);
     else if (row.kind === 'account') accounts.set(row.address, account(row));
     else {
       const targets = JSON.parse(row.targets) as AliasTarget[];
@@ -94,5 +102,5 @@ function sort(rows: readonly Found[]): DirectoryRows {
       else wildcards.set(domainOf(row.address), [...(wildcards.get(domainOf(row.address)) ?? []), { address: row.address, targets }]);
     }
   }
-  return { domains, accounts, aliases, wildcards };
+  return { domains, relays, accounts, aliases, wildcards };
 }

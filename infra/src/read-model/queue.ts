@@ -53,6 +53,7 @@ const HEAD = 'message_id, address, next_at, destination, partition, sender, prio
  */
 export class PostgresQueue {
   #lives = false;
+  #analyzed = false;
   readonly #forget: () => void;
 
   /** @param owner UUID of this process. */
@@ -67,6 +68,9 @@ export class PostgresQueue {
   /** Says that this process lives, for as long as its connection does: until then nobody else takes what it claimed for lost. */
   async live(): Promise<void> {
     if (this.#lives) return;
+    // A long queue of which the planner knows nothing (just built, or filled at once) is sorted for every page.
+    if (!this.#analyzed) await this.pool.query('ANALYZE view.queue_1');
+    this.#analyzed = true;
     await this.hints.query(`SELECT pg_try_advisory_lock_shared(${LIVES}, ${HASH.replace('$OWNER', '$1')})`, [this.owner]);
     this.#lives = true;
   }

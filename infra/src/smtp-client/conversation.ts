@@ -1,9 +1,12 @@
 import type { Capabilities } from '@kiroku/domain/smtp-client/capabilities.js';
 import { ContentLook } from '@kiroku/domain/smtp-client/content-look.js';
 import { mustLook, plan, type Plan, rcptCommand } from '@kiroku/domain/smtp-client/plan.js';
-import type { Reply } from '@kiroku/domain/smtp-client/reply.js';
+import { type Reply, replyText } from '@kiroku/domain/smtp-client/reply.js';
 import { type Phase, Transaction } from '@kiroku/domain/smtp-client/transaction.js';
-import { type ClientConversation, type ClientTimeouts, type OutboundMessage, type OutboundRecipient, RFC_TIMEOUTS, type SendResult, type Target } from '@kiroku/domain/smtp-client/types.js';
+import {
+  type AskingConversation, type ClientConversation, type ClientTimeouts, type OutboundMessage, type OutboundRecipient, RFC_TIMEOUTS, type SendResult, type Target,
+  type VerifyResult,
+} from '@kiroku/domain/smtp-client/types.js';
 import { words } from '@kiroku/domain/smtp-client/words.js';
 import type { ClientSocket } from './client-socket.js';
 import { ContentOutput } from './content-output.js';
@@ -29,7 +32,7 @@ export interface ConversationOptions {
 }
 
 /** A conversation after greeting, encryption and login. */
-export class Conversation implements ClientConversation {
+export class Conversation implements AskingConversation {
   sent = 0;
   readonly source: string;
 
@@ -68,6 +71,27 @@ export class Conversation implements ClientConversation {
     } finally {
       this.busy = false;
     }
+  }
+
+  async verify(sender: string, recipient: string): Promise<VerifyResult> {
+    if (this.busy || !this.usable) return { outcome: 'deferred', reply: this.socket.broken?.reply ?? words('busy'), phase: 'MAIL' };
+    const made = rcptCommand({ address: recipient }, this.offers);
+    if ('never' in made) return { outcome: 'refused', reply: made.never, phase: 'RCPT' };
+    this.busy = true;
+    this.sent++;
+    let said = words('unexpected');
+    const transaction = new Transaction([{ address: recipient }], false);
+    const utf8 = this.offers.utf8 && NON_ASCII.test(`${sender}${recipient}`);
+    const { mail, rcpt } = this.timeouts;
+    const steps = this.begin(`MAIL FROM:<${sender}>${utf8 ? ' SMTPUTF8' : ''}\r\n`, mail, transaction);
+    steps.push({ command: made.command, phase: 'RCPT', ms: rcpt, take: (reply) => ((said = replyText(reply)), transaction.rcpt(0, reply)) });
+    await (this.offers.pipelining ? this.inOne(steps, utf8, transaction) : this.inTurn(steps, utf8, transaction));
+    this.needsReset = transaction.open;
+    if (transaction.lost) this.spoil();
+    this.busy = false;
+    if (transaction.accepted > 0 && !this.spoiled) return { outcome: 'taken', reply: said, phase: 'RCPT' };
+    const [{ outcome, reply, phase }] = transaction.done() as readonly [SendResult];
+    return { outcome: outcome === 'refused' ? 'refused' : 'deferred', reply, phase };
   }
 
   async quit(): Promise<void> {
@@ -110,9 +134,8 @@ export class Conversation implements ClientConversation {
 
   private async transact(message: OutboundMessage, how: Sendable, recipients: readonly string[], transaction: Transaction): Promise<void> {
     this.sent++;
-    const { mail, rcpt, dataInit, command } = this.timeouts;
-    const steps: Step[] = [{ command: how.mail, phase: 'MAIL', ms: mail, take: (reply) => transaction.mail(reply) }];
-    if (this.needsReset) steps.unshift({ command: 'RSET\r\n', phase: 'MAIL', ms: command, take: (reply) => this.reset(reply, transaction) });
+    const { mail, rcpt, dataInit } = this.timeouts;
+    const steps = this.begin(how.mail, mail, transaction);
     recipients.forEach((line, i) => steps.push({ command: line, phase: 'RCPT', ms: rcpt, take: (reply) => transaction.rcpt(i, reply) }));
     if (!how.binary) steps.push({ command: 'DATA\r\n', phase: 'DATA', ms: dataInit, take: (reply) => transaction.data(reply) });
 
@@ -123,6 +146,12 @@ export class Conversation implements ClientConversation {
     }
     this.needsReset = transaction.open;
     if (transaction.lost) this.spoil();
+  }
+
+  private begin(command: string, ms: number, transaction: Transaction): Step[] {
+    const mail: Step = { command, phase: 'MAIL', ms, take: (reply) => transaction.mail(reply) };
+    if (!this.needsReset) return [mail];
+    return [{ command: 'RSET\r\n', phase: 'MAIL', ms: this.timeouts.command, take: (reply) => this.reset(reply, transaction) }, mail];
   }
 
   /** RFC 2920: all commands at once, the answers in order. */
@@ -218,6 +247,8 @@ export class Conversation implements ClientConversation {
     void this.socket.leave();
   }
 }
+
+const NON_ASCII = /[^\x00-\x7f]/;
 
 const deferAll = (recipients: readonly OutboundRecipient[], reply: string, cause: 'line' | 'local'): readonly SendResult[] =>
   recipients.map(({ address }) => ({ address, outcome: 'deferred', cause, reply, phase: 'MAIL' }));

@@ -1,6 +1,6 @@
 import { type Capabilities, capabilities, NO_CAPABILITIES } from '@kiroku/domain/smtp-client/capabilities.js';
 import { type Reply, replyText } from '@kiroku/domain/smtp-client/reply.js';
-import { type ClientConversation, type ClientTimeouts, ConnectFailed, type OpenConversation, RFC_TIMEOUTS, type Target } from '@kiroku/domain/smtp-client/types.js';
+import { type AskingConversation, type ClientConversation, type ClientTimeouts, ConnectFailed, type OpenConversation, RFC_TIMEOUTS, type Target } from '@kiroku/domain/smtp-client/types.js';
 import { WORDS, words } from '@kiroku/domain/smtp-client/words.js';
 import { tlsFactsOf } from '../net/tls-source.js';
 import { type Broken, ClientSocket } from './client-socket.js';
@@ -23,7 +23,7 @@ const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL',
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 
 /** The SMTP client (RFC 5321 and its extensions). What it returns may be called any number of times at once; each call is one connection. */
-export function smtpClient(options: SmtpClientOptions = {}): OpenConversation {
+export function smtpClient(options: SmtpClientOptions = {}): OpenConversation<AskingConversation> {
   const contexts = new TlsContexts(options.ca);
   return (target) => new Opening(target, options, contexts).run();
 }
@@ -41,7 +41,7 @@ class Opening {
     this.timeouts = options.timeouts ?? RFC_TIMEOUTS;
   }
 
-  async run(): Promise<ClientConversation> {
+  async run(): Promise<AskingConversation> {
     const socket = await this.connect();
     try {
       if (this.target.tls.mode === 'implicit') await this.encrypt(socket);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Controller, Get, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
@@ -8,9 +7,9 @@ import { AccountImport } from '@kiroku/infra/admin/import.js';
 import type { Response } from 'express';
 import type { z } from 'zod';
 import { Route } from '../http/describe.js';
-import { reasonOf } from '../http/problem.js';
 import { rawBody } from '../http/raw-body.js';
 import { type AdminRequest, From } from '../http/request.js';
+import { brokeOff, jsonLines, stream } from '../http/stream.js';
 import { ExportQuery, ImportQuery } from '../schemas.js';
 
 /** Bytes of an account list. */
@@ -46,8 +45,7 @@ export class TransferRoutes {
     this.#importing = true;
     try {
       const plan = await this.accounts.plan(await rawBody(request, MOST), domain);
-      await stream(response, 'application/x-ndjson', jsonLines(this.accounts.run(plan, dryRun, origin)), (error) =>
-        `${JSON.stringify({ problem: { reason: reasonOf(error).reason, instance: origin.correlation } })}\n`);
+      await stream(response, 'application/x-ndjson', jsonLines(this.accounts.run(plan, dryRun, origin)), brokeOff(origin));
     } finally {
       this.#importing = false;
     }
@@ -61,28 +59,4 @@ export class TransferRoutes {
   async export(@Query({ schema: ExportQuery }) { domain }: z.output<typeof ExportQuery>, @Res() response: Response): Promise<void> {
     await stream(response, 'text/tab-separated-values; charset=utf-8', this.directory.exported(domain));
   }
-}
-
-async function* jsonLines(lines: AsyncIterable<unknown>): AsyncGenerator<string> {
-  for await (const line of lines) yield `${JSON.stringify(line)}\n`;
-}
-
-/**
- * Sends piece by piece, as fast as the client reads; stops when it has left.
- * @param broken the last piece when it fails half-way. Without it, the connection is cut, so that nobody takes a part for the whole.
- */
-async function stream(response: Response, type: string, pieces: AsyncIterator<string> & AsyncIterable<string>, broken?: (error: unknown) => string): Promise<void> {
-  let first = await pieces.next(); // a refusal before the first piece is still an ordinary answer
-  response.setHeader('Content-Type', type);
-  response.flushHeaders();
-  try {
-    for (; !first.done && !response.destroyed; first = await pieces.next())
-      if (!response.write(first.value)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  } catch (error) {
-    if (broken) response.end(broken(error));
-    throw error;
-  } finally {
-    await pieces.return?.();
-  }
-  response.end();
 }

@@ -66,20 +66,20 @@ function wordsOf({ language }: Run, { line, address, result, reason, detail }: I
   return `${say(language, 'line')} ${line}: ${address === undefined ? '' : `${printable(address)} `}${say(language, WORDS[result])}${printable(why)}\n`;
 }
 
-/** A bar on a terminal; elsewhere a line for each tenth. */
-function progressOn({ terminal: { errors }, language }: Run): { show(done: number, total: number): void; end(): void } {
+/** A bar on a terminal; elsewhere a line for each tenth. @param of what is counted. */
+export function progressOn({ terminal: { errors }, language }: Run, of: Saying = 'progress'): { show(done: number, total: number): void; end(): void } {
   if (!errors.isTTY) {
     let tenth = 0;
     return {
       show(done, total) {
         const now = Math.floor((10 * done) / Math.max(1, total));
-        if (now > tenth) errors.write(`${done}/${total} ${say(language, 'progress')}\n`);
+        if (now > tenth) errors.write(`${done}/${total} ${say(language, of)}\n`);
         tenth = Math.max(tenth, now);
       },
       end: () => undefined,
     };
   }
-  const bar = new cliProgress.SingleBar({ format: `{bar} {percentage}% {value}/{total} ${say(language, 'progress')} {eta_formatted}`, stream: errors, hideCursor: true });
+  const bar = new cliProgress.SingleBar({ format: `{bar} {percentage}% {value}/{total} ${say(language, of)} {eta_formatted}`, stream: errors, hideCursor: true });
   let running = false;
   return {
     show(done, total) {

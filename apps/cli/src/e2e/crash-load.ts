@@ -6,6 +6,8 @@ import { addressOf } from './harness.js';
 /** A message as its sender remembers it. */
 export interface Sent {
   readonly users: readonly string[];
+  /** Its queue id, from the reply to DATA. */
+  readonly id: string;
   readonly length: number;
   readonly sha1: string;
 }
@@ -33,6 +35,7 @@ export class Senders {
     /** Part of every token, so that tokens of different runs differ. */
     private readonly name: string,
     private readonly random: () => number,
+    private readonly toAddress: (user: string) => string = addressOf,
   ) {}
 
   start(senders: number): void {
@@ -63,13 +66,15 @@ export class Senders {
   /** False when the connection is of no more use. @throws when it broke before the message was sent whole. */
   async #sendOne(client: SmtpClient): Promise<boolean> {
     const users = this.#recipients();
-    for (const line of ['MAIL FROM:<crash@outside.test>', ...users.map((user) => `RCPT TO:<${addressOf(user)}>`), 'DATA']) {
+    let id = '';
+    for (const line of ['MAIL FROM:<crash@outside.test>', ...users.map((user) => `RCPT TO:<${this.toAddress(user)}>`), 'DATA']) {
       const reply = await client.command(line, ANSWER);
       if (reply.code >= 400) return this.#refused(reply.code, line);
+      id = /id <([^>]+)>/.exec(reply.lines.join(' '))?.[1] ?? '';
     }
     const token = `${this.name}-${++this.#count}`;
     const body = this.#body(token);
-    const sent = { users, length: body.length, sha1: sha1(body) };
+    const sent = { users, id, length: body.length, sha1: sha1(body) };
     this.uncertain.set(token, sent);
     const reply = await client.sendData(body, ANSWER);
     if (reply.code !== 250) return this.#refused(reply.code, 'end of data');

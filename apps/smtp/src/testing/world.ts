@@ -10,6 +10,8 @@ import type { Authenticator, LoginResult, ScramKeys } from '@kiroku/infra/auth/a
 import { saslExchange } from '@kiroku/infra/auth/sasl.js';
 import { MemoryEventLog } from '@kiroku/infra/event-log/memory.js';
 import { fixedClock, fixedIds } from '@kiroku/infra/ids/ids.js';
+import { srsKeys } from '@kiroku/infra/srs/keys.js';
+import { srsDirectory } from '@kiroku/infra/srs/srs-directory.js';
 import type { SmtpDependencies } from '../dependencies.js';
 import { SmtpServer } from '../server.js';
 
@@ -116,10 +118,35 @@ class MemoryBodies implements Pick<ObjectStore, 'create'> {
   }
 }
 
+/** What relay domains and the queue say. */
+class MemoryOutward {
+  verdict: 'yes' | 'no' | 'temporary' | 'elsewhere' = 'yes';
+  broken = false;
+  /** Recipients asked about. */
+  readonly asked: string[] = [];
+  /** Recipients that wait, and how often somebody wanted to know. */
+  waiting = 0;
+  counts = 0;
+
+  verify(address: string): Promise<MemoryOutward['verdict']> {
+    this.asked.push(address);
+    return this.broken ? Promise.reject(new Error('the views are away')) : Promise.resolve(this.verdict);
+  }
+
+  full(limit: number): boolean | Promise<boolean> {
+    this.counts++;
+    return limit > 0 && Promise.resolve(this.waiting >= limit);
+  }
+}
+
 /** Everything an SMTP server needs, in memory, with switches for what can go wrong. */
 export class World {
   readonly directory = new People();
   readonly admission: MemoryAdmission;
+  readonly outward = new MemoryOutward();
+  /** Bytes free on the disk; a promise while the system is asked. */
+  free: number | Promise<number> = Infinity;
+  readonly srs = srsKeys(Buffer.alloc(32, 7));
   readonly bodies = new MemoryBodies();
   readonly facts: SessionFact[] = [];
   readonly clock = fixedClock(NOON);
@@ -136,7 +163,10 @@ export class World {
     this.admission = new MemoryAdmission({ ...DEFAULTS, hostname: 'mx.x.test', defaultDomain: 'x.test', ...settings });
     const authenticator = new MemoryAuthenticator(this);
     const on: SmtpDependencies = {
-      directory: this.directory,
+      directory: srsDirectory(this.directory, this.srs, this.clock),
+      relays: this.outward,
+      backlog: this.outward,
+      disk: { free: () => this.free },
       admission: this.admission,
       sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
       bodies: this.bodies as unknown as ObjectStore, // the server only creates

@@ -6,7 +6,7 @@ const account = (name: string, more: Partial<AccountFacts> = {}): Resolved => ({
 });
 const alias = (name: string, ...targets: string[]): Resolved => ({ kind: 'alias', alias: name, targets: targets.map((address) => ({ address, rewrite: false })) });
 
-/** Who lives in x.test. Other domains are remote, off.test is switched off. */
+/** Who lives in x.test. Other domains are remote, off.test is switched off, mail for relay.test is taken for its gateway. */
 const PEOPLE: Readonly<Record<string, Resolved>> = {
   'ann@x.test': account('ann'),
   'bob@x.test': account('bob'),
@@ -29,6 +29,7 @@ const PEOPLE: Readonly<Record<string, Resolved>> = {
 /** What the directory of x.test says of an address in lower case. For tests. */
 export function resolve(address: string): Resolved {
   if (address.endsWith('@off.test')) return { kind: 'domain-disabled' };
+  if (address.endsWith('@relay.test')) return { kind: 'remote', relay: true };
   return PEOPLE[address] ?? { kind: address.endsWith('@x.test') ? 'unknown' : 'remote' };
 }
 

@@ -25,9 +25,9 @@ export class Elsewhere {
     return new Elsewhere(usualDns ? await DnsServer.start(53, `127.${net}.255.53`) : await DnsServer.start(), port, net);
   }
 
-  /** What a server has to be started with to live in this world. */
+  /** What a server has to be started with to live in this world; its setting `outboundLoopback` must be on, too. */
   get env(): Readonly<Record<string, string>> {
-    return { KIROKU_DNS: this.dns.address, KIROKU_MX_PORT: `${this.port}` };
+    return { KIROKU_DNS: this.dns.address, KIROKU_REMOTE_SMTP: `${this.port}` };
   }
 
   /** An address that no other server of this world has. */

@@ -88,6 +88,16 @@ if (haveSmtpSink()) {
       expect(late.mails()).toHaveLength(1);
     });
 
+    it('has a message whose sender left before the late answer', async () => {
+      const server = await sink({ waits: { command: '.', seconds: 30 }, keep: true });
+      const client = await SmtpClient.hello(server);
+      const answer = client.send('ann@x.test', ['bob@y.test'], BODY, 60_000).catch(() => 'none');
+      await until('it is kept', 5_000, () => server.mails().length === 1);
+      client.socket.close();
+      expect(await answer).toBe('none');
+      expect(server.count()).toBe(1);
+    });
+
     it('offers less when it is told to', async () => {
       const server = await sink({ without: ['pipelining', '8bitmime', 'dsn'] });
       const client = await SmtpClient.connect(server);

@@ -22,7 +22,7 @@ export interface SinkOptions {
   /** The words of 5xx and 4xx replies: code, enhanced code, text. */
   readonly refusal?: string;
   readonly deferral?: string;
-  /** Seconds (!) until it answers this command. */
+  /** Seconds (!) until it answers this command. It does not wait with commands that are pipelined behind it: offer no pipelining, but for `.`. */
   readonly waits?: { readonly command: SinkCommand; readonly seconds: number };
   /** Answers DATA with 354, waits so many seconds, and says 550 without reading. */
   readonly abortsData?: number;

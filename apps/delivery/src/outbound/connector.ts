@@ -1,0 +1,155 @@
+import type { Cause, TlsOutcome } from '@kiroku/domain/delivery/queue-events.js';
+import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
+import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
+import { type ClientConversation, type ClientCredentials, ConnectFailed } from '@kiroku/domain/smtp-client/types.js';
+import type { TlsPlan } from '@kiroku/domain/tls-policy/demands.js';
+import { tlsOutcome, type TlsResult } from '@kiroku/domain/tls-policy/outcome.js';
+import { LRUCache } from 'lru-cache';
+import type { OutboundPorts } from './ports.js';
+
+/** Why nothing could be sent. `host` is whom it is about, as far as it got. */
+export interface Failure {
+  readonly outcome: 'deferred' | 'refused';
+  readonly cause: Cause;
+  readonly phase: string;
+  readonly reply: string;
+  readonly host?: Host;
+}
+export type Opened =
+  | { readonly kind: 'open'; readonly conversation: ClientConversation; readonly host: Host }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** Hosts tried for one attempt (RFC 5321 §5.1 allows a limit). */
+const MOST_HOSTS = 5;
+/** ms for which a host that failed comes last. */
+const SHUNNED = 60_000;
+const REMEMBERED = 10_000;
+/** RFC 8689 §5. */
+const NO_VERIFIED_TLS = '550 5.7.30 REQUIRETLS needed: no host with verified TLS';
+
+export const hostKey = ({ ip, port }: Pick<Host, 'ip' | 'port'>): string => `${ip} ${port}`;
+
+/** Opens conversations: the hosts of a route in order, each with its fall-back modes of TLS, until one is willing. */
+export class Connector {
+  readonly #failed = new LRUCache<string, number>({ max: REMEMBERED });
+
+  constructor(private readonly ports: OutboundPorts) {}
+
+  /** It failed just now: others are tried first for a while. */
+  shun(host: Host): void {
+    this.#failed.set(hostKey(host), this.ports.engine.clock.now() + SHUNNED);
+  }
+
+  /**
+   * @param requireTls a verified TLS session or nothing (RFC 8689 §4.2.1).
+   * @param avoid `hostKey`s of hosts that are not to be tried at all. Never rejects.
+   */
+  async open(route: Route, requireTls: boolean, avoid: ReadonlySet<string>, report: Report = () => undefined): Promise<Opened> {
+    const found = await this.#hosts(route);
+    if (found.kind !== 'hosts') {
+      return failed({ outcome: found.kind, cause: found.kind === 'refused' ? 'refused' : 'no-answer', phase: 'dns', reply: found.reply });
+    }
+    const hosts = this.#order(found.hosts.filter((h) => !avoid.has(hostKey(h)))).slice(0, MOST_HOSTS);
+    if (hosts.length === 0) return failed({ outcome: 'deferred', cause: 'no-answer', phase: 'dns', reply: '451 4.4.4 No address to connect to' });
+    const credentials = await this.#credentials(route);
+    if (credentials === 'missing') return failed({ outcome: 'deferred', cause: 'line', phase: 'policy', reply: '454 4.7.0 The credentials for the gateway are missing' });
+    let last: Failure | undefined;
+    let hope: Failure | undefined;
+    for (const host of hosts) {
+      const opened = await this.#tryHost(host, route, requireTls, credentials, report);
+      if ('conversation' in opened) {
+        this.#failed.delete(hostKey(host));
+        return { kind: 'open', conversation: opened.conversation, host };
+      }
+      last = opened;
+      // No host is at fault when this machine is, and none gets better by trying on.
+      if (last.cause === 'local') return failed(last);
+      if (last.outcome === 'deferred') hope = last;
+      this.shun(host);
+    }
+    // As long as one of them may still take it, the others' refusal to talk is not the last word.
+    return failed(hope ?? (last as Failure));
+  }
+
+  async #hosts(route: Route): Promise<Hosts> {
+    try {
+      return await this.ports.hosts(route);
+    } catch (error) {
+      if (!(error instanceof DnsTrouble)) this.ports.trouble(error);
+      return { kind: 'deferred', reply: '451 4.4.3 DNS gave no answer' };
+    }
+  }
+
+  #order(hosts: readonly Host[]): readonly Host[] {
+    const now = this.ports.engine.clock.now();
+    const shunned = (host: Host): boolean => (this.#failed.get(hostKey(host)) ?? 0) > now;
+    return [...hosts.filter((h) => !shunned(h)), ...hosts.filter(shunned)];
+  }
+
+  async #credentials(route: Route): Promise<ClientCredentials | 'missing' | undefined> {
+    if (route.kind !== 'gateway' || route.credentials === undefined) return undefined;
+    try {
+      return (await this.ports.credentials(route.credentials)) ?? 'missing';
+    } catch (error) {
+      this.ports.trouble(error);
+      return 'missing';
+    }
+  }
+
+  async #tryHost(host: Host, route: Route, requireTls: boolean, credentials: ClientCredentials | undefined, report: Report): Promise<{ conversation: ClientConversation } | Failure> {
+    let plan: TlsPlan;
+    try {
+      plan = await this.ports.tls.demandsFor({ host, route, requireTls });
+    } catch (error) {
+      this.ports.trouble(error); // never plain text because a table could not be read
+      return { outcome: 'deferred', cause: 'local', phase: 'policy', reply: '451 4.3.0 This server could not look up its rules for TLS', host };
+    }
+    if (plan.kind !== 'demands') {
+      outcomeOf(plan, host, { opened: false, phase: 'policy', reply: plan.reply }, report);
+      return { outcome: plan.kind, cause: plan.kind === 'refused' ? 'refused' : 'no-answer', phase: 'policy', reply: plan.reply, host };
+    }
+    let failure: Failure | undefined;
+    for (const tls of plan.demands) {
+      try {
+        const source = this.ports.source(host, route);
+        const conversation = await this.ports.open({
+          name: host.name, ip: host.ip, port: host.port, helo: this.ports.helo(), tls, ...(source !== undefined && { source }), ...(credentials && { credentials }),
+        });
+        if (requireTls && (!conversation.tls || conversation.tls.verified === 'no')) {
+          void conversation.quit();
+          return { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host };
+        }
+        // When an earlier demand failed, it is the failure that counts, and it has been reported.
+        if (!failure) outcomeOf(plan, host, { opened: true, encrypted: conversation.tls !== undefined }, report);
+        return { conversation };
+      } catch (error) {
+        if (!(error instanceof ConnectFailed)) {
+          this.ports.trouble(error);
+          return { outcome: 'deferred', cause: 'local', phase: 'connect', reply: '451 4.3.0 This server failed to connect', host };
+        }
+        if (error.tlsFailed) {
+          this.ports.tls.failed(host, error.phase === 'tls' ? 'handshake' : 'other');
+          if (!failure) outcomeOf(plan, host, { opened: false, phase: error.phase, reply: error.reply }, report);
+        }
+        // RFC 8689 §4.2.1: without verified TLS the message goes back; another host of the route is tried first.
+        failure = requireTls && error.tlsFailed ? { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host } : failureOf(error, host);
+        if (!error.tlsFailed) return failure;
+      }
+    }
+    return failure ?? { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host };
+  }
+}
+
+/** Told how the encryption of a connection went, where its domain wants reports. */
+export type Report = (outcome: TlsOutcome) => void;
+
+function outcomeOf({ subject }: TlsPlan, host: Host, result: TlsResult, report: Report): void {
+  const outcome = tlsOutcome(subject, { host: host.name, ip: host.ip }, result);
+  if (outcome) report(outcome);
+}
+
+const failed = (failure: Failure): Opened => ({ kind: 'failed', failure });
+
+/** A wrong password is a mistake in this server's settings: no sender's mail bounces for it. */
+const failureOf = ({ phase, outcome, because, reply }: ConnectFailed, host: Host): Failure =>
+  phase === 'AUTH' && outcome === 'refused' ? { outcome: 'deferred', cause: 'line', phase, reply, host } : { outcome, cause: because, phase, reply, host };
