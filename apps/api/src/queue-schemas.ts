@@ -39,7 +39,7 @@ export const QueueBulkQuery = z.strictObject({ ...filter, all: flag.describe('Ne
 
 export const QueueItem = z.object({
   messageId: z.string(), address: z.string(), recipient: z.string().describe('As accepted'), via: z.array(z.string()).describe('Aliases on the way'), destination: z.string(),
-  sender: z.string().describe('Empty = the null sender'), headerMessageId: z.string().nullable(), size: z.int(), state: z.enum(QUEUE_STATES),
+  sender: z.string().describe('Empty = the null sender'), envelopeSender: z.string().nullable().describe('What the other server is told instead, where it is another (SRS)'), headerMessageId: z.string().nullable(), size: z.int(), state: z.enum(QUEUE_STATES),
   sendingTo: z.string().nullable().describe('The server that it is being sent to at this moment'), acceptedAt: instant, nextAt: instant.nullable().describe('Epoch ms; null unless it waits'),
   why: z.string().nullable(), attempts: z.int(), lastAt: instant.nullable(), lastHost: z.string().nullable(), lastReply: z.string().nullable(), lastOutcome: z.string().nullable(),
   route: z.string().describe('host:port by an administrator, else empty'), delayed: z.boolean().describe('The sender has been told of the delay'), priority: z.int().describe('Lower first'),

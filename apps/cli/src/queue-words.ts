@@ -7,28 +7,28 @@ import type { QueueVerb } from '@kiroku/infra/admin/queue-commands.js';
 /** What an order does to a recipient: asked before it, said after it, said instead of it. */
 export const VERBS: Readonly<Record<QueueVerb, { readonly about: Text; readonly ask: Text; readonly done: Text; readonly would: Text }>> = {
   hold: {
-    about: { en: 'keep back until released', ja: '解除まで保留' }, ask: { en: 'Hold {} recipients of {} messages?', ja: '宛先 {} 件({} 通)を保留しますか?' },
+    about: { en: 'keep back until released', ja: '解除まで保留' }, ask: { en: 'Hold {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)を保留しますか?' },
     done: { en: 'held', ja: '保留しました' }, would: { en: 'would be held', ja: '保留予定' },
   },
   release: {
-    about: { en: 'send what is held', ja: '保留を解除' }, ask: { en: 'Release {} recipients of {} messages?', ja: '宛先 {} 件({} 通)の保留を解除しますか?' },
+    about: { en: 'send what is held', ja: '保留を解除' }, ask: { en: 'Release {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)の保留を解除しますか?' },
     done: { en: 'released', ja: '保留を解除しました' }, would: { en: 'would be released', ja: '保留解除予定' },
   },
   retry: {
-    about: { en: 'try now', ja: '今すぐ再試行' }, ask: { en: 'Try {} recipients of {} messages now?', ja: '宛先 {} 件({} 通)を今すぐ再試行しますか?' },
+    about: { en: 'try now', ja: '今すぐ再試行' }, ask: { en: 'Try {} recipients (messages: {}) now?', ja: '宛先 {} 件({} 通)を今すぐ再試行しますか?' },
     done: { en: 'due now', ja: '今すぐ再試行します' }, would: { en: 'would be due now', ja: '再試行予定' },
   },
   bounce: {
-    about: { en: 'give up, and tell the sender', ja: '配送を中止し送信者に通知' }, ask: { en: 'Bounce {} recipients of {} messages?', ja: '宛先 {} 件({} 通)を配送不能として送信者に返しますか?' },
+    about: { en: 'give up, and tell the sender', ja: '配送を中止し送信者に通知' }, ask: { en: 'Bounce {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)を配送不能として送信者に返しますか?' },
     done: { en: 'bounced', ja: '配送不能として返しました' }, would: { en: 'would be bounced', ja: '返送予定' },
   },
   remove: {
     about: { en: 'take out of the queue; the sender is not told', ja: 'キューから削除(送信者に通知しない)' },
-    ask: { en: 'Remove {} recipients of {} messages, without telling the senders?', ja: '宛先 {} 件({} 通)を送信者に通知せず削除しますか?' },
+    ask: { en: 'Remove {} recipients (messages: {}) without telling the senders?', ja: '宛先 {} 件({} 通)を送信者に通知せず削除しますか?' },
     done: { en: 'removed', ja: '削除しました' }, would: { en: 'would be removed', ja: '削除予定' },
   },
   reroute: {
-    about: { en: 'send to this host instead of where routing says', ja: '経路を指定したホストに変更' }, ask: { en: 'Reroute {} recipients of {} messages?', ja: '宛先 {} 件({} 通)の経路を変更しますか?' },
+    about: { en: 'send to this host instead of where routing says', ja: '経路を指定したホストに変更' }, ask: { en: 'Reroute {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)の経路を変更しますか?' },
     done: { en: 'rerouted', ja: '経路を変更しました' }, would: { en: 'would be rerouted', ja: '経路変更予定' },
   },
 };

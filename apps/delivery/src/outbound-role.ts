@@ -39,6 +39,7 @@ export interface OutboundParts {
   readonly bodies: ObjectStore;
   readonly settings: () => Settings;
   readonly gateways: PostgresGateways;
+  readonly table: () => RouteTable;
   readonly submit: SubmitMessage;
 }
 
@@ -49,7 +50,7 @@ export interface RunningOutbound {
 }
 
 /** Outbound delivery with all it stands on: the queue, the DNS, gateways, TLS policies, reports. */
-export async function startOutbound({ platform, config, key, bodies, settings, gateways, submit }: OutboundParts): Promise<RunningOutbound> {
+export async function startOutbound({ platform, config, key, bodies, settings, gateways, table, submit }: OutboundParts): Promise<RunningOutbound> {
   const { pool, hints, engine, metrics, trouble } = platform;
   const { clock } = engine;
   const name = (): string => settings().hostname || config.hostname || hostname();
@@ -62,7 +63,6 @@ export async function startOutbound({ platform, config, key, bodies, settings, g
   });
   const sts = new StsPolicies({ dns, fetch: policyFetcher({ dns }), pool, clock, trouble });
   const tls = new OutboundTls({ dns, sts, table: new PostgresTlsTable(pool), clock });
-  const table = tableOf(gateways, trouble);
   const ports: OutboundPorts = {
     engine, queue, bodies, trouble, chance: Math.random, helo: name,
     changes: { seen: () => hints.seen('decision', 0), wait: (since, signal) => hints.wait('decision', 0, since, signal) },
@@ -114,14 +114,12 @@ function byHand(route: string): Route | undefined {
 }
 
 /** The gateway table at hand: at most a second older than what the administrator sees. */
-export function tableOf(gateways: PostgresGateways, trouble: (error: unknown) => void): () => RouteTable {
-  let known: RouteTable | undefined;
-  const learn = (table: RouteTable): RouteTable => (known = table);
+export async function tableOf(gateways: PostgresGateways, trouble: (error: unknown) => void): Promise<() => RouteTable> {
+  let known = await gateways.table();
   return () => {
     const table = gateways.table();
-    if (!(table instanceof Promise)) return learn(table);
-    table.then(learn, trouble);
-    if (!known) throw new Error('the gateway table has not been read yet');
+    if (table instanceof Promise) table.then((fresh) => (known = fresh), trouble);
+    else known = table;
     return known;
   };
 }

@@ -51,6 +51,7 @@ export class Placement {
       if (seen.has(stream)) return;
       seen.add(stream);
       const expansion = expansions[i] as Expansion;
+      const begun = mail.first ? this.#record(mail, [mail.first]) : []; // ids tell the order of a story
       const failed = [...expansion.failures.map(({ recipient, address, via, reason }) => bounced(mail, recipient, address, via, reason))];
       const local = expansion.local.filter((one) => {
         const { account, recipient, deliveredTo, via } = one;
@@ -67,7 +68,8 @@ export class Placement {
         return true;
       });
       const facts = outcomesOf(mail, { ...expansion, local }, failed);
-      if (facts.length > 0) others.push({ append: { stream, expected: 0, events: this.#record(mail, facts) } });
+      const events = [...begun, ...this.#record(mail, facts)];
+      if (events.length > 0) others.push({ append: { stream, expected: 0, events } });
     });
     const boxes = [...mailboxes].map(([id, { expected, head, events }]) => ({ append: { stream: mailboxStream(id), expected, events }, head }));
     return [...boxes, ...others];
@@ -110,8 +112,8 @@ export class Placement {
 }
 
 /** The queue's event comes last: its rows then know the stream's version. */
-function outcomesOf({ messageId, message, recipients, first }: Mail, expansion: Expansion, failed: readonly DeliveryEvent[]): readonly Fact[] {
-  const facts: (DeliveryEvent | QueueEvent | Fact)[] = first ? [first] : [];
+function outcomesOf({ messageId, message, recipients }: Mail, expansion: Expansion, failed: readonly DeliveryEvent[]): readonly Fact[] {
+  const facts: (DeliveryEvent | QueueEvent)[] = [];
   for (const failure of failed) {
     facts.push(failure);
     if (failure.type === 'RecipientBounced') facts.push(...failedNotice(messageId, message, recipients, failure.data));

@@ -38,8 +38,8 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
   const srs = srsKeys(key);
   const directory = srsDirectory(new PostgresDirectory(pool, () => admission.settings.tagSeparators), srs, engine.clock);
   const gateways = new PostgresGateways(pool, key, engine.clock);
-  await gateways.table();
-  const departures = new Departures({ directory, table: tableOf(gateways, trouble), srs, rewrites: () => admission.settings.srs, clock: engine.clock });
+  const table = await tableOf(gateways, trouble);
+  const departures = new Departures({ directory, table, srs, rewrites: () => admission.settings.srs, clock: engine.clock });
   const placement = new Placement(engine);
   const delivery = new LocalDelivery(engine, directory, placement, departures.prepare, {
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
@@ -52,7 +52,7 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
     trouble: (error) => { if (!(error instanceof CheckpointMoved)) trouble(error); },
   });
   const submission = new Submission(engine, directory, placement, departures.prepare);
-  const outbound = await startOutbound({ platform, config, key, bodies, settings: () => admission.settings, gateways, submit: submission.submit });
+  const outbound = await startOutbound({ platform, config, key, bodies, settings: () => admission.settings, gateways, table, submit: submission.submit });
   const refresh = setInterval(() => {
     const before = admission.settings;
     admission.admit('smtp', '127.0.0.1').then(() => { if (admission.settings !== before) outbound.wake(); }, trouble);

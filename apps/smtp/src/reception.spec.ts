@@ -118,6 +118,13 @@ describe('a message for one of ours', () => {
     expect(world.accepted[0]?.trace).toContain('(TLSv1.3,\r\n    TLS_AES_256_GCM_SHA384)');
   });
 
+  it('may have been delivered before: that is written down, and refused to nobody', async () => {
+    const world = new World();
+    const before = 'Delivered-To: Ann@X.test\r\nDelivered-To:\r\n <all@x.test>\r\nDelivered-To: ann@x.test\r\nDelivered-To: nonsense\r\n';
+    expect(await (await Client.hello(world)).mail(FROM, 'ann@x.test', `${before}Subject: again\r\n\r\nDelivered-To: bob@x.test\r\n`)).toMatch(/^250/);
+    expect(world.accepted[0]?.deliveredTo).toEqual(['ann@x.test', 'all@x.test']);
+  });
+
   it('passed as many servers as its header says', async () => {
     const world = new World({ hops: 3 });
     const client = await Client.hello(world);

@@ -1,5 +1,6 @@
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
 import { type BodyRef, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import { canonical } from '@kiroku/domain/mail/address.js';
 import type { MessageAccepted } from '@kiroku/domain/mail/events.js';
 import type { HeaderFacts } from '@kiroku/domain/mail/header-scan.js';
 import { addressesIn } from '@kiroku/domain/mail/mailbox-list.js';
@@ -93,9 +94,16 @@ function accepted(dialogue: Dialogue, envelope: Envelope, header: HeaderFacts, r
       trace: lines,
       ...(messageId && { headerMessageId: messageId }), // '' is a field that cannot be read
       hops: header.received,
+      ...beforeOf(header),
       reply: text,
     },
   };
+}
+
+/** Nothing is refused for it: people send old mail again, header and all. Delivery goes by it where an alias leads out of the house. */
+function beforeOf({ deliveredTo = [] }: HeaderFacts): Pick<MessageAccepted['data'], 'deliveredTo'> {
+  const known = new Set(deliveredTo.flatMap((text) => canonical(text.replace(/^<(.*)>$/, '$1')) ?? []));
+  return known.size === 0 ? {} : { deliveredTo: [...known] };
 }
 
 /** RFC 3848 and RFC 6531 §4.3. A client that said HELO and still uses TLS or AUTH speaks ESMTP. */

@@ -61,6 +61,8 @@ export type MessageAccepted = Fact<
     readonly headerMessageId?: string;
     /** Number of Received fields that the body arrived with. */
     readonly hops: number;
+    /** Addresses, canonical, that its Delivered-To fields say it was delivered to before: an alias among them would send it round in circles. */
+    readonly deliveredTo?: readonly string[];
     /** The exact final reply. */
     readonly reply: string;
   }

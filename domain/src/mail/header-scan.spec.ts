@@ -50,6 +50,11 @@ describe('a header', () => {
     expect(of(`Message-ID: <${'a'.repeat(901)}>\r\n\r\n`).messageId).toBe('');
   });
 
+  it('names the mailboxes that the message was in, as many as matter', () => {
+    expect(of('Delivered-To: Ann@x.test\r\nDelivered-To:\r\n\t<b@x.test>\r\nDelivered-Too: c@x.test\r\n\r\n').deliveredTo).toEqual(['Ann@x.test', '<b@x.test>']);
+    expect(of('Delivered-To: a@x.test\r\n'.repeat(1000)).deliveredTo).toHaveLength(100);
+  });
+
   it('is never too strange to be read', () => {
     fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (pieces) => void scan(...pieces)));
   });

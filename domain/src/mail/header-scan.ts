@@ -8,12 +8,16 @@ export interface HeaderFacts {
   readonly messageId?: string;
   readonly date: boolean;
   readonly sender: boolean;
+  /** Values of the Delivered-To fields, unfolded, at most 100; absent when there is none. */
+  readonly deliveredTo?: readonly string[];
   /** Values of all From fields, unfolded, as UTF-8; normally one. */
   readonly from: readonly string[];
 }
 
 /** Bytes of a header that are looked at. New Received fields stand on top, so loops show within it. */
 export const HEADER_LIMIT = 65_536;
+/** A message that was in more mailboxes than this is no use to anybody. */
+const MOST_DELIVERED_TO = 100;
 /** Bytes of one field's value that are kept. */
 const VALUE_LIMIT = 16_384;
 
@@ -79,7 +83,7 @@ function headerEnd(bytes: Uint8Array, from: number): number {
 }
 
 /** Names worth a look, lower case. */
-const NAMES = ['received', 'message-id', 'date', 'from', 'sender'] as const;
+const NAMES = ['received', 'message-id', 'date', 'from', 'sender', 'delivered-to'] as const;
 type Name = (typeof NAMES)[number];
 const NAME_BYTES = NAMES.map((name) => ({ name, bytes: Uint8Array.from(name, (c) => c.charCodeAt(0)) }));
 
@@ -90,6 +94,7 @@ const NAME_BYTES = NAMES.map((name) => ({ name, bytes: Uint8Array.from(name, (c)
 export function scanHeader(bytes: Uint8Array): HeaderFacts {
   const facts = { startsWithHeader: isField(bytes), received: 0, date: false, sender: false, from: [] as string[] };
   let messageId: string | undefined;
+  const deliveredTo: string[] = [];
   for (let at = 0; at < bytes.length; ) {
     const name = nameAt(bytes, at);
     const end = name === undefined || name === 'received' ? lineEnd(bytes, at) : fieldEnd(bytes, at);
@@ -107,12 +112,15 @@ export function scanHeader(bytes: Uint8Array): HeaderFacts {
       case 'message-id':
         messageId ??= idIn(value(bytes, at, end));
         break;
+      case 'delivered-to':
+        if (deliveredTo.length < MOST_DELIVERED_TO) deliveredTo.push(value(bytes, at, end));
+        break;
       case undefined:
         break;
     }
     at = end;
   }
-  return messageId === undefined ? facts : { ...facts, messageId };
+  return { ...facts, ...(messageId !== undefined && { messageId }), ...(deliveredTo.length > 0 && { deliveredTo }) };
 }
 
 /** Whether a message that begins so begins with a field (RFC 5322 §2.2; blanks before the colon are §4.5's). */

@@ -44,7 +44,7 @@ interface RecipientName { readonly messageId: string; readonly address: string }
 
 /** Recipients per page, messages decided at the same time (their appends share transactions), tries against the scheduler's appends. */
 const PAGE = 500;
-const TOGETHER = 16;
+const TOGETHER = 50;
 const ATTEMPTS = 20;
 const TYPES = { hold: 'Hold', release: 'Release', retry: 'Retry', bounce: 'Bounce', remove: 'Remove' } as const;
 
@@ -96,6 +96,8 @@ export class QueueCommands {
     if (isEverything(filter) && !all) throw new Refusal('nothing-chosen');
     queueDecider.decide(commandOf(order, '', []), queueDecider.initial); // nothing is begun that no recipient could take
     const last = await this.#last();
+    const settle = async (its: readonly RecipientName[]): Promise<readonly QueueResult[]> =>
+      dryRun ? its.map((name) => ({ ...name, result: 'would' })) : this.#settle(order, its, origin);
     let { recipients: total } = await this.count(order, filter);
     const tally = { done: 0, refused: 0 };
     yield { done: 0, total };
@@ -106,7 +108,7 @@ export class QueueCommands {
       if (!end) break;
       after = end;
       for (let i = 0; i < page.length; i += TOGETHER) {
-        const settled = await Promise.all(page.slice(i, i + TOGETHER).map((its) => (dryRun ? its.map((name) => ({ ...name, result: 'would' as const })) : this.#settle(order, its, origin))));
+        const settled = await Promise.all(page.slice(i, i + TOGETHER).map(settle));
         for (const result of settled.flat()) {
           tally[result.result === 'refused' ? 'refused' : 'done']++;
           done++;

@@ -11,7 +11,7 @@ export const QUEUE_OUTCOMES = ['deferred', 'refused', 'unknown', 'untried'] as c
 export interface QueueFilter {
   /** Queue id, or Message-ID. */
   readonly messageId?: string | undefined;
-  /** Envelope sender, `*` for any characters; '' or `<>` = the null sender. */
+  /** Envelope sender, as accepted or as rewritten for a forward; `*` for any characters; '' or `<>` = the null sender. */
   readonly sender?: string | undefined;
   /** As it waits or as it was accepted, `*` for any characters. */
   readonly recipient?: string | undefined;
@@ -45,7 +45,7 @@ export function conditionsOf(filter: QueueFilter, the: Place): readonly string[]
   const { messageId, sender, recipient, destination, state, outcome, reply, host, route, attempts, since, until, nextBefore } = filter;
   return [
     messageId !== undefined && named(messageId, the),
-    sender !== undefined && (sender === '' || sender === '<>' ? `q.sender = '' AND q.state <> 'unread'` : like('q.sender', sender, the)),
+    sender !== undefined && (sender === '' || sender === '<>' ? `q.sender = '' AND q.state <> 'unread'` : `(${like('q.sender', sender, the)} OR ${like('q.envelope_sender', sender, the)})`),
     recipient !== undefined && `(${[recipient, canonical(recipient) ?? recipient].flatMap((r) => [like('q.address', r, the), like('q.recipient', r, the)]).join(' OR ')})`,
     destination !== undefined && (destination.includes('*') ? like('q.destination', destination, the) : `q.destination = ${the(canonicalDomain(destination) ?? destination.toLowerCase())}`),
     state !== undefined && `q.state = ${the(state)}`,

@@ -27,11 +27,11 @@ afterAll(() => h.close());
 
 let count = 0;
 /** A message that was accepted before NINE, and waits. @returns its id. */
-async function queued(addresses: readonly string[], { age = 0, ...more }: Partial<QueuedMessage> & { readonly age?: number } = {}): Promise<string> {
+async function queued(addresses: readonly string[], { age = 0, ...more }: Partial<QueuedMessage> & { readonly age?: number } = {}, sender?: string): Promise<string> {
   const acceptedAt = NINE - age;
   const messageId = `${base32(acceptedAt, 9)}${String(++count).padStart(6, '0')}`;
   const message: QueuedMessage = { sender: 'ann@x.test', sha256: 'ab'.repeat(32), size: 1_000, trace: '', body: '7BIT', smtputf8: false, requireTls: false, hops: 0, acceptedAt, ...more };
-  const recipients = addresses.map((address) => ({ address, recipient: address, via: [] }));
+  const recipients = addresses.map((address) => ({ address, recipient: address, via: [], ...(sender !== undefined && { sender }) }));
   await append(messageId, { type: 'MessageQueued', data: { messageId, message, recipients, priority: 0 } });
   return messageId;
 }
@@ -70,7 +70,7 @@ describe('a list of the queue', () => {
   it('says everything about each recipient', async () => {
     const [bob, cid] = (await queue.list({ messageId: old?.toLowerCase(), limit: 10 })).items;
     expect(bob).toEqual({
-      messageId: old, address: 'Bob@a.test', recipient: 'Bob@a.test', via: [], destination: 'a.test', sender: 'Eve_1@spam.test', headerMessageId: 'm1@spam.test', size: 2_000,
+      messageId: old, address: 'Bob@a.test', recipient: 'Bob@a.test', via: [], destination: 'a.test', sender: 'Eve_1@spam.test', envelopeSender: null, headerMessageId: 'm1@spam.test', size: 2_000,
       state: 'waiting', sendingTo: null, acceptedAt: NINE - 5 * HOUR, nextAt: NINE + HOUR, why: 'line fault: try 1, next in 3600 s, given up after 8 h', attempts: 1,
       lastAt: NINE, lastHost: 'mx.y.test', lastReply: '450 4.7.1 Greylisted, try 100% later', lastOutcome: 'deferred', route: '', delayed: false, priority: 0,
     });
@@ -121,6 +121,13 @@ describe('a list of the queue', () => {
       expect(seen).toEqual(addresses);
       await expect(queue.list({ sort, after: 'bm9uc2Vuc2U', limit: 1 })).rejects.toMatchObject({ reason: 'bad-request' });
     });
+
+  it('knows the sender that a forward goes out with', async () => {
+    const id = await queued(['gus@d.test'], { sender: 'hal@y.test' }, 'SRS0=x=hal@x.test');
+    expect((await queue.list({ sender: 'srs0=*', limit: 9 })).items).toMatchObject([{ address: 'gus@d.test', sender: 'hal@y.test', envelopeSender: 'SRS0=x=hal@x.test' }]);
+    expect(await found({ sender: 'hal@y.test' })).toEqual(['gus@d.test']);
+    await commands.apply(because('remove'), id, undefined, ORIGIN);
+  });
 
   it('is exported whole', async () => {
     const addresses: string[] = [];

@@ -17,6 +17,8 @@ export interface QueueItem {
   readonly destination: string;
   /** '' is the null sender; unknown while `unread`. */
   readonly sender: string;
+  /** What the other server is told instead, where it is another (SRS). */
+  readonly envelopeSender: string | null;
   readonly headerMessageId: string | null;
   /** Bytes of the stored body. */
   readonly size: number;
@@ -79,12 +81,12 @@ export interface QueueSummary {
 export const QUEUE_ORDERS = ['age', 'newest', 'next'] as const;
 export type QueueQuery = QueueFilter & PageQuery & { readonly sort?: (typeof QUEUE_ORDERS)[number] };
 
-interface Row extends Pick<QueueRow, 'message_id' | 'address' | 'recipient' | 'via' | 'destination' | 'sender' | 'size' | 'state' | 'accepted_at' | 'next_at' | 'why'
+interface Row extends Pick<QueueRow, 'message_id' | 'address' | 'recipient' | 'via' | 'destination' | 'sender' | 'envelope_sender' | 'size' | 'state' | 'accepted_at' | 'next_at' | 'why'
   | 'attempts' | 'last_at' | 'last_host' | 'last_reply' | 'last_outcome' | 'route' | 'delayed' | 'priority'> { header_message_id: string | null; sending_to: string | null }
 interface TotalRow { recipients: number; messages: number; bytes: number; waiting: number; held: number; oldest_at: number | null; next_at: number | null }
 type DestinationRow = Omit<TotalRow, 'messages'> & { destination: string; sending: number; last: string | null; ages: readonly string[]; destinations: number };
 
-const COLUMNS = `q.message_id, q.address, q.recipient, q.via, q.destination, q.sender, q.size, q.state, q.accepted_at, q.next_at, q.why, q.attempts,
+const COLUMNS = `q.message_id, q.address, q.recipient, q.via, q.destination, q.sender, q.envelope_sender, q.size, q.state, q.accepted_at, q.next_at, q.why, q.attempts,
   q.last_at, q.last_host, q.last_reply, q.last_outcome, q.route, q.delayed, q.priority, q.message::json ->> 'headerMessageId' AS header_message_id, s.host AS sending_to`;
 // A claim older than the last attempt on record is one that was not cleared away yet.
 const ITEMS = `view.queue_1 q LEFT JOIN ops.sending s ON s.message_id = q.message_id AND s.address = q.address AND s.started_at > coalesce(q.last_at, -1)`;
@@ -187,7 +189,7 @@ function placeOf(after: string, byNext: boolean): readonly unknown[] {
 
 const itemOf = (row: Row): QueueItem => ({
   messageId: row.message_id, address: row.address, recipient: row.recipient, via: JSON.parse(row.via) as readonly string[], destination: row.destination,
-  sender: row.sender, headerMessageId: row.header_message_id, size: row.size, state: row.state, sendingTo: row.sending_to, acceptedAt: row.accepted_at,
+  sender: row.sender, envelopeSender: row.envelope_sender, headerMessageId: row.header_message_id, size: row.size, state: row.state, sendingTo: row.sending_to, acceptedAt: row.accepted_at,
   nextAt: row.state === 'waiting' ? row.next_at : null, why: row.why, attempts: row.attempts, lastAt: row.last_at, lastHost: row.last_host,
   lastReply: row.last_reply, lastOutcome: row.last_outcome, route: row.route, delayed: row.delayed, priority: row.priority,
 });

@@ -19,9 +19,9 @@ function process() {
   const counted = new Proxy(pool, { get: (target, name) => {
     const value = Reflect.get(target, name) as unknown;
     if (name !== 'query') return value;
-    return (query: { readonly name: string }) => (statements.push(query.name), target.query(query));
+    return (query: pg.QueryConfig) => (statements.push(query.name ?? ''), target.query(query));
   } });
-  return { clock, backlog: new Backlog(counted as pg.Pool, clock) };
+  return { clock, backlog: new Backlog(counted, clock) };
 }
 
 /** A message to so many recipients elsewhere. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DirectoryCommands } from '@kiroku/domain/directory/commands.js';
 import type { Resolved } from '@kiroku/domain/mail/directory-port.js';
+import { RelayDomainAdmin } from '../admin/relay-domains.js';
 import { PostgresDirectory } from './directory.js';
 import { filledMailbox, type TestHistory, testHistory } from './testing.js';
 
@@ -117,5 +118,21 @@ describe('what an account uses', () => {
     const [bob, ann] = await directory.lookup(['bob@x.test', 'ann@x.test']);
     expect(bob).toMatchObject({ account: { used: box.head.bytes } });
     expect(ann).toMatchObject({ account: { used: 0 } });
+  });
+});
+
+describe('a relay domain', () => {
+  it('is known in the same question, from the moment it is one, and not when it is ours', async () => {
+    const admin = new RelayDomainAdmin(h.pool, h.engine);
+    const addresses = ['dora@Relay.test', 'far@y.test', 'ann@x.test'];
+    const kinds = async () => (await directory.lookup(addresses)).map((found) => (found.kind === 'remote' ? [found.kind, found.relay] : [found.kind]));
+    expect(await kinds()).toEqual([['remote', undefined], ['remote', undefined], ['account']]);
+    await admin.add({ name: 'relay.test', verify: 'list', recipients: [] }, ORIGIN);
+    expect(await kinds()).toEqual([['remote', true], ['remote', undefined], ['account']]);
+    await commands.addDomain('relay.test', { accountLimit: 0 }, ORIGIN);
+    expect(await kinds()).toEqual([['unknown'], ['remote', undefined], ['account']]);
+    await commands.deleteDomain('relay.test', ORIGIN);
+    await admin.change('relay.test', { type: 'RemoveRelayDomain' }, ORIGIN);
+    expect(await kinds()).toEqual([['remote', undefined], ['remote', undefined], ['account']]);
   });
 });

@@ -43,7 +43,7 @@ describe('the server behind a gateway, asked about a recipient', () => {
     const { ask, routes } = asker([server.port]);
     expect(await ask('bob@y.test')).toBe('yes');
     expect(routes).toEqual([{ kind: 'gateway', host: 'inner.test', port: 2525, implicitTls: false }]);
-    await until(() => server.heard.at(-1) === 'QUIT');
+    await until('it is left', 5000, () => server.heard.at(-1) === 'QUIT');
     expect(server.heard).toEqual(['EHLO mail.x.test', 'MAIL FROM:<>', 'RCPT TO:<bob@y.test>', 'QUIT']);
   });
 
@@ -88,7 +88,7 @@ describe('the server behind a gateway, asked about a recipient', () => {
     const server = await inner({ RCPT: { silent: true } });
     const { ask, troubles } = asker([server.port], { time: 50, open: smtpClient({ timeouts: { ...PATIENT, rcpt: 300 } }) });
     expect(await ask('bob@y.test')).toBe('temporary');
-    await until(() => server.connections[0]?.closed === true);
+    await until('it is let go', 5000, () => server.connections[0]?.socket.readableEnded === true);
     expect(troubles).toEqual([]);
   });
 

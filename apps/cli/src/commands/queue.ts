@@ -21,7 +21,7 @@ const COLUMNS: Columns<QueueItem> = {
 };
 const DETAILS: Columns<QueueItem> = {
   queueId: (i) => i.messageId, address: (i) => i.address, envelopeRecipient: (i) => (i.recipient === i.address ? '' : i.recipient),
-  via: (i) => i.via.join(' → '), sender: senderOf, headerMessageId: (i) => i.headerMessageId, size: (i) => i.size, acceptedAt: (i, run) => run.time(i.acceptedAt),
+  via: (i) => i.via.join(' → '), sender: senderOf, sendsAs: (i) => i.envelopeSender, headerMessageId: (i) => i.headerMessageId, size: (i) => i.size, acceptedAt: (i, run) => run.time(i.acceptedAt),
   state: (i, run) => `${stateOf(i, run.language)}${i.sendingTo === null || i.sendingTo === '' ? '' : ` (${i.sendingTo})`}`, nextTry: (i, run) => run.time(i.nextAt),
   why: (i, run) => whyIn(run.language, i.why ?? ''), tries: (i) => i.attempts, lastTry: (i, run) => run.time(i.lastAt), host: (i) => i.lastHost,
   lastReply: (i) => i.lastReply, route: (i) => i.route,

@@ -32,6 +32,7 @@ export class OutboundScene {
   readonly #started: { stop(): Promise<void> }[] = [];
   #probe: SmtpSink | undefined;
   #changes = 0;
+  #probes = 0;
 
   constructor(users: readonly string[]) {
     const env = (): Readonly<Record<string, string>> => this.elsewhere.env;
@@ -51,7 +52,7 @@ export class OutboundScene {
   async start(): Promise<void> {
     this.#elsewhere = await Elsewhere.start();
     await this.server.start();
-    this.#probe = await this.sink(['probe.test'], { keep: true });
+    this.#probe = await this.sink([], { keep: true });
     await this.set('trustedIps=127.0.0.1', 'outboundLoopback=on');
   }
 
@@ -61,14 +62,17 @@ export class OutboundScene {
   }
 
   /**
-   * Changes settings and waits until all processes go by them: the name that a message shows is changed along. What goes out until
-   * then has no sender, so that nobody hears of it.
+   * Changes settings and waits until all processes go by them: the name that the server says is changed along. Each message that
+   * asks for it goes to a domain of its own, since a connection once made goes on under the old name; it has no sender, so that
+   * nobody hears of it.
    */
   async set(...changes: readonly string[]): Promise<void> {
     this.#changes += 1;
     await this.server.kiroku.must('settings', 'set', `hostname=${this.hostname}`, ...changes);
     await until(`the settings hold (${this.hostname})`, PATIENCE, async () => {
-      await this.post({ from: '', to: ['probe@probe.test'], body: Buffer.from('Subject: probe\r\n\r\n') });
+      const domain = `probe${++this.#probes}.test`;
+      if (this.#probe) this.elsewhere.route(this.#probe.host, domain);
+      await this.post({ from: '', to: [`probe@${domain}`], body: Buffer.from('Subject: probe\r\n\r\n') });
       return until('the probe shows it', SHORTLY, () => this.#probe?.mails().some((mail) => mail.helo === this.hostname)).catch(() => false);
     });
   }

@@ -171,7 +171,7 @@ if (haveSmtpSink()) {
       const id = await scene.post({ to: ['carl@away.test'], body: plain('away') });
       const [first] = triesOf(await scene.settled(id), 'carl@away.test');
       expect(first).toMatchObject({ outcome: 'deferred', cause: 'no-answer', phase: 'connect', reply: expect.stringMatching(/^450 4\.4\.1 /) });
-      await waits(id, 'carl@away.test', '24 h');
+      await waits(id, 'carl@away.test', '1 d');
     });
   });
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { build } from 'esbuild';
 import { makeProgram, runProgram } from '../program.js';
 import type { Terminal } from '../terminal.js';
@@ -14,6 +15,8 @@ export interface ApiProcess {
   /** What tells the command line where the server is. */
   readonly env: Readonly<Record<string, string>>;
   readonly data: string;
+  /** What it stands on: for what only other roles could bring about. */
+  readonly database: PostgresConnection;
   stop(): Promise<void>;
 }
 
@@ -29,9 +32,9 @@ export async function startApi(): Promise<ApiProcess> {
   const child = spawn(process.execPath, [outfile], { stdio: ['pipe', 'pipe', 'inherit'], cwd: ROOT });
   const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), once(child, 'exit').then(([code]) => Promise.reject(new Error(`the API ended with ${code}`)))])) as [string];
   removed();
-  const { url, data } = JSON.parse(line) as { url: string; data: string };
+  const { url, data, database } = JSON.parse(line) as { url: string; data: string; database: PostgresConnection };
   return {
-    data,
+    data, database,
     env: { KIROKU_DATA: data, KIROKU_HTTP_PORT: new URL(url).port, LANG: 'C' },
     stop: async () => {
       const exited = once(child, 'exit');
