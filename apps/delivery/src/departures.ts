@@ -3,7 +3,7 @@ import type { Clock } from '@kiroku/domain/kernel/clock.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
 import { gatewayOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
 import { forward, needsSrs, srsDomain, type SrsKeys } from '@kiroku/domain/srs/srs.js';
-import { domainOf } from '@kiroku/domain/mail/address.js';
+import { canonical, domainOf } from '@kiroku/domain/mail/address.js';
 import type { Mail } from './placement.js';
 
 export interface DepartureParts {
@@ -22,7 +22,8 @@ export class Departures {
 
   prepare = async (mails: readonly Mail[], expansions: readonly Expansion[]): Promise<readonly Expansion[]> => {
     const table = this.parts.table();
-    const routed = table.forwardAll ? expansions.map((expansion, i) => toGateways(expansion, mails[i] as Mail, table)) : expansions;
+    const once = expansions.map((expansion, i) => withoutLoops(expansion, mails[i] as Mail));
+    const routed = table.forwardAll ? once.map((expansion, i) => toGateways(expansion, mails[i] as Mail, table)) : once;
     if (!this.parts.rewrites() || !routed.some((e, i) => forwarded(e, mails[i] as Mail))) return routed;
     const ours = await this.#ours(mails.filter((mail, i) => forwarded(routed[i] as Expansion, mail)));
     return routed.map((expansion, i) => this.#rewritten(expansion, mails[i] as Mail, ours, table));
@@ -51,6 +52,19 @@ export class Departures {
 /** Whoever logged in sends as himself: his server's SPF record names this one. */
 const forwarded = ({ remote }: Expansion, { message }: Mail): boolean =>
   message.sender !== '' && message.login === undefined && remote.some((one) => one.via.length > 0);
+
+/** What an alias here has sent on before, and comes back, is not sent on again: two such aliases would multiply it. */
+function withoutLoops(expansion: Expansion, { message }: Mail): Expansion {
+  const before = message.deliveredTo;
+  if (!before || expansion.remote.length === 0) return expansion;
+  const looping = expansion.remote.filter(({ via }) => via.some((alias) => before.includes(canonical(alias) ?? alias)));
+  if (looping.length === 0) return expansion;
+  return {
+    ...expansion,
+    remote: expansion.remote.filter((one) => !looping.includes(one)),
+    failures: [...expansion.failures, ...looping.map(({ recipient, address, via }) => ({ recipient, address, via, reason: 'loop' as const }))],
+  };
+}
 
 /** E-Post's method C: domains and accounts are here to be checked, the mail goes on. */
 function toGateways(expansion: Expansion, { message }: Mail, table: RouteTable): Expansion {

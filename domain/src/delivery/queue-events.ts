@@ -19,6 +19,8 @@ export interface QueuedMessage {
   readonly envid?: string;
   /** Received fields it arrived with. */
   readonly hops: number;
+  /** Canonical addresses of its Delivered-To fields: who has sent it on before. */
+  readonly deliveredTo?: readonly string[];
   /** Epoch ms. */
   readonly acceptedAt: number;
   readonly headerMessageId?: string;

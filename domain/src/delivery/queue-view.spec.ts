@@ -25,7 +25,7 @@ describe('a queued message', () => {
   it('has a row for each recipient, due at once', () => {
     expect(bob(queued)).toEqual({
       message_id: messageId, address: 'bob@y.test', recipient: 'sales@x.test', via: '["sales@x.test"]', notify: '["FAILURE","DELAY"]', orcpt: 'rfc822;sales@x.test',
-      destination: 'y.test', partition: partitionOf('y.test', QUEUE_PARTITIONS), sender: 'ann@x.test', state: 'waiting', next_at: T0, priority: 2, attempts: 0,
+      destination: 'y.test', partition: partitionOf('y.test', QUEUE_PARTITIONS), envelope_sender: null, sender: 'ann@x.test', state: 'waiting', next_at: T0, priority: 2, attempts: 0,
       accepted_at: T0, retry: JSON.stringify(FRESH), last_at: null, last_host: null, last_reply: null, last_outcome: null, why: 'new', route: '', delayed: false,
       size: 1_234, message: JSON.stringify(MESSAGE), version: 1,
     });

@@ -51,8 +51,10 @@ export function parseRoute(text: string): { readonly host: string; readonly port
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port, implicitTls: star === '*' } : undefined;
 }
 
+const NOBODY: ReadonlyMap<string, InQueue> = new Map();
+
 export const queueDecider: Decider<QueueCommand, Event, QueueState> = {
-  initial: { message: undefined, priority: 0, waiting: new Map() },
+  initial: { message: undefined, priority: 0, waiting: NOBODY },
 
   decide(command, state) {
     const { reason } = command;
@@ -76,7 +78,8 @@ export const queueDecider: Decider<QueueCommand, Event, QueueState> = {
 
   evolve(state, { type, data }) {
     const changed = (change: (waiting: Map<string, InQueue>) => void): QueueState => {
-      const waiting = new Map(state.waiting);
+      // In place, once it is this state's own: a message may have ten thousand recipients and an event for each.
+      const waiting = state.waiting === NOBODY ? new Map<string, InQueue>() : (state.waiting as Map<string, InQueue>);
       change(waiting);
       return { ...state, waiting };
     };

@@ -19,8 +19,11 @@ export function entryOf(row: QueueRow, messages: Map<string, QueuedMessage>): En
   let message = messages.get(row.message_id);
   if (!message) messages.set(row.message_id, (message = JSON.parse(row.message) as QueuedMessage));
   return {
-    key: keyOf(row), messageId: row.message_id, together: row.envelope_sender === null ? row.message_id : `${row.message_id} ${row.envelope_sender}`,
+    key: keyOf(row), messageId: row.message_id, together: row.via === '[]' ? row.message_id : `${row.message_id} ${row.envelope_sender ?? ''} ${forwarderOf(row) ?? ''}`,
     destination: row.destination, sender: row.sender, priority: row.priority, partition: row.partition,
     row, message,
   };
 }
+
+/** The alias here that sends it on; what is sent on says so (Delivered-To), so that a loop is seen when it comes back. */
+export const forwarderOf = ({ via }: Pick<QueueRow, 'via'>): string | undefined => (via === '[]' ? undefined : (JSON.parse(via) as readonly string[]).at(-1));

@@ -1,6 +1,6 @@
 /** What taking turns needs to know of a recipient. */
 export interface InTurn {
-  /** The same for recipients that can share a transaction: message and envelope sender. */
+  /** The same for recipients that can share a transaction: message, envelope sender, and alias that sends it on. */
   readonly together: string;
   readonly destination: string;
   readonly sender: string;

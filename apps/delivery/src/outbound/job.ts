@@ -4,7 +4,7 @@ import type { Notify } from '@kiroku/domain/mail/events.js';
 import type { Host, Route } from '@kiroku/domain/routing/hosts.js';
 import type { ClientConversation, OutboundMessage } from '@kiroku/domain/smtp-client/types.js';
 import type { Failure } from './connector.js';
-import type { Entry } from './entry.js';
+import { type Entry, forwarderOf } from './entry.js';
 
 /** Recipients of one message that share a transaction. */
 export interface Job {
@@ -19,7 +19,8 @@ export const firstOf = ({ entries }: Pick<Job, 'entries'>): Entry => entries[0] 
 export function outbound(job: Job, bodies: Pick<ObjectStore, 'read'>): OutboundMessage {
   const { message, row } = firstOf(job);
   const { sha256, size, at, body, smtputf8, requireTls, ret, envid } = message;
-  const trace = Buffer.from(message.trace, 'utf8');
+  const forwarder = forwarderOf(row);
+  const trace = Buffer.from(forwarder === undefined ? message.trace : `Delivered-To: ${forwarder}\r\n${message.trace}`, 'utf8');
   return {
     sender: row.envelope_sender ?? message.sender, size: trace.length + size, body, smtputf8, requireTls, ...(ret && { ret }), ...(envid !== undefined && { envid }),
     recipients: job.entries.map(({ row: { address, notify, orcpt } }) =>
