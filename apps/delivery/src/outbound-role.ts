@@ -7,12 +7,11 @@ import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { Route } from '@kiroku/domain/routing/hosts.js';
 import { routeOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
-import type { ServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Config } from '@kiroku/infra/config/config.js';
 import { DnsResolver } from '@kiroku/infra/dns/resolver.js';
 import { PartitionLeases } from '@kiroku/infra/event-log/leases.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
-import { PostgresGateways } from '@kiroku/infra/read-model/gateways.js';
+import type { PostgresGateways } from '@kiroku/infra/read-model/gateways.js';
 import { PostgresNotices } from '@kiroku/infra/read-model/notices.js';
 import { PostgresQueue } from '@kiroku/infra/read-model/queue.js';
 import { hostFinder } from '@kiroku/infra/routing/hosts.js';
@@ -35,7 +34,6 @@ const DAY = 24 * 60 * 60_000;
 export interface OutboundParts {
   readonly platform: Platform;
   readonly config: Config;
-  readonly key: ServerKey;
   readonly bodies: ObjectStore;
   readonly settings: () => Settings;
   readonly gateways: PostgresGateways;
@@ -50,7 +48,7 @@ export interface RunningOutbound {
 }
 
 /** Outbound delivery with all it stands on: the queue, the DNS, gateways, TLS policies, reports. */
-export async function startOutbound({ platform, config, key, bodies, settings, gateways, table, submit }: OutboundParts): Promise<RunningOutbound> {
+export async function startOutbound({ platform, config, bodies, settings, gateways, table, submit }: OutboundParts): Promise<RunningOutbound> {
   const { pool, hints, engine, metrics, trouble } = platform;
   const { clock } = engine;
   const name = (): string => settings().hostname || config.hostname || hostname();

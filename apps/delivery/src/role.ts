@@ -52,7 +52,7 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
     trouble: (error) => { if (!(error instanceof CheckpointMoved)) trouble(error); },
   });
   const submission = new Submission(engine, directory, placement, departures.prepare);
-  const outbound = await startOutbound({ platform, config, key, bodies, settings: () => admission.settings, gateways, table, submit: submission.submit });
+  const outbound = await startOutbound({ platform, config, bodies, settings: () => admission.settings, gateways, table, submit: submission.submit });
   const refresh = setInterval(() => {
     const before = admission.settings;
     admission.admit('smtp', '127.0.0.1').then(() => { if (admission.settings !== before) outbound.wake(); }, trouble);

@@ -14,7 +14,7 @@ const DECISIONS = [
   'MessageAppended', 'MessageExpunged', 'RecipientRouted', 'RecipientBounced', 'MessageQueued', 'DeliveryAttempted', 'RecipientExpired',
   'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'RecipientChanged', 'RecipientRemoved', 'NoticeOwed',
   'NoticeSent', 'MessageSubmitted',
-] as const satisfies readonly (QueueEvent['type'] | string)[];
+] as const;
 const ABOUT_SESSIONS = ['SessionOpened', 'TlsStarted', 'LoginSucceeded', 'LoginFailed', 'CommandRefused', 'SessionClosed'] as const;
 
 /** Positions as text, in order: a story is read from the log itself, so no event is kept twice. */

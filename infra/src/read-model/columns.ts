@@ -21,7 +21,7 @@ export function columnArrays(rows: readonly Row[], columns: Readonly<Record<stri
 const SPECIAL = /["\\]/g;
 
 function plain(value: Cell | undefined): string {
-  return value == null ? 'NULL' : String(value as string | number | boolean);
+  return value == null ? 'NULL' : String(value);
 }
 
 function quoted(value: Cell | undefined): string {

@@ -14,7 +14,7 @@ const LOCKOUTS: Columns<LockoutInfo> = {
   ip: (l) => l.ip, protocol: (l) => l.protocol, lockedUntil: (l, run) => run.time(l.lockedUntil), because: (l) => l.because, failures: (l) => l.failures || undefined,
 };
 
-const written = (value: unknown): string => (Array.isArray(value) ? value.join(',') : typeof value === 'object' ? JSON.stringify(value) : String(value));
+const written = (value: unknown): string => (Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value));
 
 /** `name=value` by the type of the setting's default. Lists are separated by commas. @throws Failed */
 export function settingOf(text: string): readonly [string, unknown] {
