@@ -28,6 +28,30 @@ describe('a report', () => {
   });
 });
 
+describe('a report of sending on', () => {
+  const figure = (rate: number, queue: number) => ({ rate, cpu: 1, memory: { all: 2 * queue, queue } });
+  const lines = (own: number, queue: number): string[] =>
+    report({
+      ...empty,
+      outbound: {
+        rows: [
+          { what: 'one destination', figures: { Postfix: figure(500, 5e6), Kiroku: figure(own, 80e6) } },
+          { what: 'one destination, 100 waiting', figures: { Postfix: figure(500, 9e6), Kiroku: figure(own, queue) } },
+        ],
+        waiting: { Postfix: 100, Kiroku: 100 },
+      },
+    }).split('\n');
+
+  it('judges the rate by the peer and the memory by what it was before the queue grew', () => {
+    const lineOf = (all: readonly string[], start: string): string => all.find((line) => line.startsWith(start)) ?? '';
+    expect(lineOf(lines(1000, 100e6), 'one destination, 3 KB')).toMatch(/2\.00 × +≥ 2 × +met$/);
+    expect(lineOf(lines(999, 100e6), 'one destination, 3 KB')).toMatch(/NOT MET$/);
+    expect(lineOf(lines(1000, 100e6), 'Kiroku, 100 waiting')).toMatch(/80 MB +100 MB +1\.25 × +≤ 1\.25 × +met$/);
+    expect(lineOf(lines(1000, 101e6), 'Kiroku, 100 waiting')).toMatch(/NOT MET$/);
+    expect(lineOf(lines(1000, 101e6), 'Postfix, 100 waiting')).toMatch(/1\.80 ×$/);
+  });
+});
+
 describe('a median', () => {
   it('is the middle value, or the mean of the two in the middle', () => {
     expect(median([9, 1, 5])).toBe(5);

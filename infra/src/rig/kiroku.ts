@@ -197,6 +197,7 @@ export class Kiroku {
       KIROKU_IMAP_PORT: '0',
       KIROKU_IMAPS_PORT: '0',
       KIROKU_HTTP_PORT: `${http}`,
+      KIROKU_DNS: '127.0.0.1:1', // nobody there: a test that wants other servers brings a DNS server of its own
       ...this.options.env,
     };
   }
