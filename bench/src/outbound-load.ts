@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 
 export interface SpreadLoad {
   readonly port: number;
@@ -12,8 +12,7 @@ export interface SpreadLoad {
   readonly size: number;
 }
 
-/** Replies to a group of commands: ready for data is 354. */
-const SILENCE = 120_000; // ms
+const SILENCE = 120_000; // ms until a server that says nothing has failed
 
 /**
  * Sends mail to many domains in turn over kept connections, pipelined (RFC 2920): smtp-source can send to one domain only. Each

@@ -48,6 +48,11 @@ describe('the settings', () => {
     [{ greetingPause: 300_001 }, 'greetingPause: expected at most 300000 (ms)'],
     [{ senderTrust: 'none' }, 'senderTrust: expected login, envelope or header'],
     [{ tagSeparators: '@' }, "tagSeparators: expected up to four of !#$%&'*+-/=?^_`{|}~"],
+    [{ outboundHours: 'always' }, 'outboundHours: expected hours like 09:00-18:00, with commas'],
+    [{ outboundConcurrency: 0 }, 'outboundConcurrency: expected from 1 to 1000'],
+    [{ outboundSources: ['192.0.2.0/24'] }, 'outboundSources: expected a list of IP addresses'],
+    [{ postmasterCopy: ['nobody'] }, 'postmasterCopy: expected a list of mail addresses'],
+    [{ postmasterCopy: 'ann@x.test' }, 'postmasterCopy: expected a list of mail addresses'],
     [{ blockIps: '192.0.2.1' }, 'blockIps: expected a list of at most 10000 addresses or CIDR blocks'],
     [{ blockIps: ['192.0.2.1', 'example.test'] }, 'blockIps: expected addresses or CIDR blocks; number 2 is neither'],
     [{ blockIps: ['192.0.2.0/33'] }, 'blockIps: expected addresses or CIDR blocks; number 1 is neither'],
@@ -62,6 +67,11 @@ describe('the settings', () => {
         for (const problem of problemsOf(anything({ [name]: value }))) expect(problem).toContain(`${name}: expected`);
       }),
     ));
+
+  it('take a part of the schedule of retries and keep the rest as it was by default', () =>
+    history()
+      .when({ type: 'ChangeSettings', changes: anything({ retry: { base: { interval: 60_000 } } }) })
+      .then(changed({ retry: { base: { interval: 60_000 }, senders: {}, destinations: {} } })));
 
   it('are one row, of what was changed', () => {
     const events = [changed({ hops: 30, vrfy: true }), changed({ hops: 31 })];

@@ -1,5 +1,6 @@
 import { type Decider, Refusal } from '../kernel/decider.js';
 import type { Fact } from '../kernel/event.js';
+import { parseRetrySettings } from '../delivery/retry-settings.js';
 import { DEFAULTS, problemsOf, type Settings } from './settings-schema.js';
 
 /** Stream `settings`: what an administrator decides for the whole server. Changed without restart; every change is an event. */
@@ -18,7 +19,9 @@ export const settings: Decider<ChangeSettings, SettingsEvent, Settings> = {
   decide({ changes }, state) {
     const problems = problemsOf(changes);
     if (problems.length > 0) throw new Refusal('bad-settings', problems.join('; '));
-    const changed = Object.fromEntries(Object.entries(changes).filter(([name, value]) => !same(value, state[name as keyof Settings])));
+    const retry = changes.retry && parseRetrySettings(changes.retry); // parts that are not given are the defaults
+    const whole = retry ? { ...changes, retry } : changes;
+    const changed = Object.fromEntries(Object.entries(whole).filter(([name, value]) => !same(value, state[name as keyof Settings])));
     return Object.keys(changed).length === 0 ? [] : [{ type: 'SettingsChanged', data: { changes: changed } }];
   },
   evolve: (state, { data }) => ({ ...state, ...data.changes }),
