@@ -73,17 +73,19 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
   const counters = openSync(join(folder, 'counters'), 'a+');
   const child = daemon(which('smtp-sink') ?? 'smtp-sink', argumentsOf(options, mails, `${host}:${port}`), counters);
   await listening(child, host, port, 'smtp-sink');
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await end(child);
+    closeSync(counters);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
   return {
     host,
     port,
     count: () => lastCount(counters),
     mails: () => readdirSync(mails).flatMap((name) => sunk(readFileSync(join(mails, name), 'latin1'))),
     cpu: () => cpuSeconds([child.pid ?? 0]),
-    stop: async () => {
-      await end(child);
-      closeSync(counters);
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-    },
+    stop: () => (stopped ??= stop()),
   };
 }
 
