@@ -9,7 +9,7 @@ import type { PostgresConnection } from '../postgres/connection.js';
 import { connectionOptions } from './database.js';
 
 /** A mailbox that much mail is being delivered to moves on all the time. */
-const ATTEMPTS = 100;
+const ATTEMPTS = 1_000;
 /** Events per append; a QUIT that deletes more goes in steps, which may be cut off between two. */
 const MOST_AT_ONCE = 2_000;
 
