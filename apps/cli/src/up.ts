@@ -77,7 +77,7 @@ function complain(message: string): number {
 }
 
 /** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
-const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 4, worker: 4 };
+const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 2, worker: 2 };
 const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
 
 function roleOf(role: RoleName, config: Config): Role {

@@ -29,7 +29,7 @@ const SETTINGS_AGE = 1_000;
 
 /** The delivery role: consumes topic `mail`, appends to mailboxes and to the queue; sends what the queue holds to other servers. */
 export async function startDelivery(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('delivery', postgres, 8, 5);
+  const platform = openPlatform('delivery', postgres, 6, 5);
   const { pool, engine, log, metrics, logger, trouble } = platform;
   const key = await loadServerKey(config.data);
   const bodies = await openBodies(platform, config.data, true); // reports are written
