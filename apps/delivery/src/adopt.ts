@@ -47,7 +47,7 @@ async function adopt(engine: Engine, accepted: Accepted, rows: readonly Unread[]
   }));
   const fact: QueueEvent = { type: 'MessageQueued', data: { messageId, message: messageOf(accepted), recipients, priority: 0 } };
   const stream = messageStream(messageId);
-  const { version } = await engine.store.read(stream, Number.MAX_SAFE_INTEGER);
+  const version = (await engine.store.readLast([stream])).get(stream)?.version ?? 0;
   const events = record([fact], engine, { actor: 'system:delivery', correlation: messageId, causation: accepted.id }, {});
   await engine.store.append([{ stream, expected: version, events }]).catch((error: unknown) => {
     if (!(error instanceof VersionConflict)) throw error; // another process was faster
