@@ -29,6 +29,8 @@ const PARTITIONS = Array.from({ length: QUEUE_PARTITIONS }, (_, partition) => ({
 /** The port on which other servers call this one, whatever it listens on behind a router. */
 const SMTP = 25;
 const MOST_HOSTS = 10;
+/** ms for conversations under way when the process is asked to end, and as much for writing down: the supervisor kills it after 30 s. */
+const PATIENCE = 12_000;
 const DAY = 24 * 60 * 60_000;
 
 export interface OutboundParts {
@@ -97,7 +99,7 @@ export async function startOutbound({ platform, config, bodies, settings, gatewa
     wake: () => outbound.wake(),
     stop: async () => {
       clearInterval(daily);
-      await Promise.all([outbound.stop(), notices.stop()]);
+      await Promise.all([outbound.stop(PATIENCE), notices.stop()]);
       await queue.close();
       await leases.close();
       await reports.close();

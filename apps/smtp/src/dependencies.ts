@@ -24,8 +24,8 @@ export interface SmtpDependencies {
   readonly sessions: SessionLog;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** There is a certificate for STARTTLS. */
-  readonly tls: boolean;
+  /** Whether STARTTLS is offered to a client of this address: there is a certificate, and no administrator has said never. Must be quick. */
+  readonly offersTls: (ip: string) => boolean;
   /** This machine's name, for when the settings give none. */
   readonly hostname: string;
   /** Product and version, shown where the settings allow it. */

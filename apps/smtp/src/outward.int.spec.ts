@@ -7,6 +7,7 @@ import { forward } from '@kiroku/domain/srs/srs.js';
 import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
 import { PolicyAdmin } from '@kiroku/infra/admin/policy.js';
 import { RelayDomainAdmin } from '@kiroku/infra/admin/relay-domains.js';
+import { TlsPolicyAdmin } from '@kiroku/infra/admin/tls-policy.js';
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
 import { recorded, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
@@ -47,6 +48,23 @@ afterAll(async () => {
   await inner.close();
   await h.close();
   await rm(data, { recursive: true });
+});
+
+describe('a client that administrators have taken off STARTTLS', () => {
+  it('is not offered it, from a second later on, and is again when they change their mind', async () => {
+    const admin = new TlsPolicyAdmin(h.pool, h.engine);
+    const offered = async (): Promise<boolean> => {
+      const client = await SmtpClient.connect({ port });
+      const { lines } = await client.command('EHLO client.test');
+      await client.quit();
+      return lines.includes('STARTTLS');
+    };
+    expect(await offered()).toBe(true);
+    await admin.change({ type: 'ChangeNeverOffered', add: ['127.0.0.1'] }, ORIGIN);
+    await until('STARTTLS is not offered', 10_000, async () => !(await offered()));
+    await admin.change({ type: 'ChangeNeverOffered', remove: ['127.0.0.1'] }, ORIGIN);
+    await until('STARTTLS is offered', 10_000, offered);
+  });
 });
 
 /** What the server says to a sender and these recipients, on a connection of its own. */

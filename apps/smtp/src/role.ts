@@ -18,10 +18,13 @@ import { srsKeys } from '@kiroku/infra/srs/keys.js';
 import { srsDirectory } from '@kiroku/infra/srs/srs-directory.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
 import { relayDomains } from './relay-domains.js';
+import { PostgresTlsTable } from '@kiroku/infra/tls-policy/tls-table.js';
 import { SmtpServer } from './server.js';
 
 /** ms that conversations may go on when the process is asked to end. */
 const PATIENCE = 20_000;
+/** ms for which the administrators' TLS table may be old here. */
+const TLS_TABLE_AGE = 1_000;
 
 /** The SMTP role: MX, submission and implicit-TLS listeners over the embedded engines. */
 export async function startSmtp(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
@@ -37,9 +40,13 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   const bodies = await openBodies(platform, config.data, true);
   const disk = new DiskSpace([config.data, join(config.data, 'objects')], engine.clock, trouble);
   await disk.free();
+  const rules = new PostgresTlsTable(pool);
+  let tlsTable = await rules.current();
+  const refresh = setInterval(() => void rules.current().then((table) => (tlsTable = table), trouble), TLS_TABLE_AGE);
   const protocol = new SmtpServer({
     directory: srsDirectory(directory, srsKeys(key), engine.clock), relays: relayDomains(platform, config, key, () => admission.settings),
-    backlog: new Backlog(pool, engine.clock), disk, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, tls: true, hostname: host, product: PRODUCT,
+    backlog: new Backlog(pool, engine.clock), disk, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, hostname: host,
+    offersTls: (ip) => tlsTable.offers(ip), product: PRODUCT,
     sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
     offset: (at) => -new Date(at).getTimezoneOffset(),
   });
@@ -60,6 +67,7 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'smtp serves');
   return {
     drain: async () => {
+      clearInterval(refresh);
       await server.drain(PATIENCE);
       await protocol.settled();
       await bodies.close();

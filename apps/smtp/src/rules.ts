@@ -21,7 +21,8 @@ export class SessionRules implements Rules {
   }
 
   get tls(): Rules['tls'] {
-    return this.dialogue.connection.tls ? 'active' : this.dialogue.on.tls ? 'available' : 'unavailable';
+    const { connection, on } = this.dialogue;
+    return connection.tls ? 'active' : on.offersTls(connection.peer.ip) ? 'available' : 'unavailable';
   }
 
   queueId(): string {

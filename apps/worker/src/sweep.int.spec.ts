@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { QueueEvent } from '@kiroku/domain/delivery/queue-events.js';
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
 import type { SessionFact } from '@kiroku/domain/mail/events.js';
 import { mailboxStream, expungeMessages, type MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
@@ -120,6 +121,30 @@ describe('the sweep of bodies', () => {
     await settled();
     await sweep();
     expect(await there(body)).toEqual([true]);
+  });
+
+  it('keeps the body of what waits in the queue, and of what its sender is owed a report about, and no longer', async () => {
+    const body = await stored(3 * GRACE);
+    const message = {
+      sender: 'bob@y.test', sha256: sha256(body), size: 10, trace: '', body: '7BIT', smtputf8: false, requireTls: false, hops: 0, acceptedAt: NINE - 3 * GRACE,
+    } as const;
+    const about = { messageId: 'W1', address: 'far@z.test' };
+    const steps: readonly (readonly [boolean, readonly QueueEvent[]])[] = [
+      [true, [{ type: 'MessageQueued', data: { messageId: 'W1', message, recipients: [{ address: 'far@z.test', recipient: 'far@z.test', via: [] }], priority: 0 } }]],
+      [true, [
+        { type: 'RecipientExpired', data: { ...about, recipient: 'far@z.test', rule: 'no-answer', reply: '451 4.4.1 no' } },
+        { type: 'NoticeOwed', data: { ...about, kind: 'failed', recipient: 'far@z.test', reply: '451 4.4.1 no', message } },
+      ]],
+      [false, [{ type: 'NoticeSent', data: { messageId: 'W1', kind: 'failed', addresses: ['far@z.test'], noticeId: 'W2' } }]],
+    ];
+    let expected = 0;
+    for (const [kept, events] of steps) {
+      await h.store.append([{ stream: messageStream('W1'), expected, events: events.map((e) => recorded(h.engine, e, 'W1')) }]);
+      expected += events.length;
+      await settled();
+      await sweep();
+      expect(await there(body)).toEqual([kept]);
+    }
   });
 
   it.each([['delivery', delivered], ['the message view', () => follow(messages)]] as const)('removes nothing while %s lags behind', async (_, other) => {

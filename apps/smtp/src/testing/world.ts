@@ -174,7 +174,7 @@ export class World {
       sessions: { note: (_, fact) => void this.facts.push(fact) },
       clock: this.clock,
       ids: fixedIds(),
-      tls,
+      offersTls: () => tls,
       hostname: 'machine.test',
       product: 'Kiroku 0.1.0',
       offset: () => 540,
