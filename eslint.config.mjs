@@ -17,6 +17,8 @@ const CONTEXTS = {
   directory: ['kernel', 'mail', 'mailbox'],
   policy: ['kernel', 'mail', 'delivery'],
   mailbox: ['kernel', 'mail'],
+  mime: ['kernel'],
+  imap: ['kernel', 'mail', 'mailbox', 'mime'],
   delivery: ['kernel', 'mail', 'directory', 'mailbox'],
   smtp: ['kernel', 'mail'],
   pop3: ['kernel', 'mail'],
