@@ -4,6 +4,9 @@ import { History0001 } from './0001-history.js';
 import { Views0002 } from './0002-views.js';
 import { Operations0003 } from './0003-operations.js';
 import { Outbound0004 } from './0004-outbound.js';
+import { Mailboxes0005 } from './0005-mailboxes.js';
+import { Administration0006 } from './0006-administration.js';
+import { BodyCache0007 } from './0007-body-cache.js';
 
 /** A connection as `pg` takes it. */
 export type MigrationTarget =
@@ -19,7 +22,7 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
   const source = new DataSource({
     type: 'postgres',
     ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
-    migrations: [History0001, Views0002, Operations0003, Outbound0004],
+    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007],
     migrationsTableName: 'migration',
     poolSize: 2,
   });

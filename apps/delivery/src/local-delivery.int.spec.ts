@@ -9,6 +9,7 @@ import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { PostgresMaildrops } from '@kiroku/infra/read-model/maildrops.js';
 import { accepted, type Member, recorded, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
 import { DELIVERY, LocalDelivery } from './local-delivery.js';
+import { Placement } from './placement.js';
 
 const ORIGIN = { actor: 'admin:ann', correlation: 'r' };
 const settings = { fullName: '', smtp: true, pop3: true, imap: true, quota: 0, credentials: 'v1.sealed', reversible: false };
@@ -90,6 +91,17 @@ describe('accepted mail', () => {
     expect(rows).toEqual([
       { address: 'far@y.test', destination: 'y.test', state: 'waiting', version: 1 }, { address: 'other@z.test', destination: 'z.test', state: 'waiting', version: 1 },
     ]);
+  });
+
+  it('waits for other servers with the priority that settings give it, recipient by recipient', async () => {
+    const [letter] = await accept(['a@y.test', 'b@slow.test']);
+    const bulk = `M${String(++count).padStart(6, '0')}`;
+    await h.log.append([accepted(h.engine, bulk, ['c@y.test'], { bulk: true })]);
+    const placement = new Placement(h.engine, () => ({ senders: { outside: 1 }, bulk: 10, destinations: { 'slow.test': 5 } }));
+    await deliverAll(h, new LocalDelivery(h.engine, new PostgresDirectory(h.pool, () => '+'), placement));
+    const { rows } = await h.pool.query('SELECT address, priority FROM view.queue_1 WHERE message_id = ANY ($1) ORDER BY address', [[letter, bulk]]);
+    expect(rows).toEqual([{ address: 'a@y.test', priority: 1 }, { address: 'b@slow.test', priority: 6 }, { address: 'c@y.test', priority: 11 }]);
+    expect(await outcomesOf(letter as string)).toMatchObject([{ data: { priority: 1, recipients: [{ address: 'a@y.test' }, { address: 'b@slow.test', priority: 6 }] } }]);
   });
 
   it('that nobody here can have is recorded so, with the reply they would have heard', async () => {

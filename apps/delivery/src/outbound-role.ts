@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { parseHours, withinHours } from '@kiroku/domain/delivery/hours.js';
 import { parseRoute } from '@kiroku/domain/delivery/queue.js';
+import { poolFor } from '@kiroku/domain/delivery/source-pools.js';
 import { QUEUE_PARTITIONS } from '@kiroku/domain/delivery/queue-view.js';
-import { isIPv6 } from 'node:net';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { Route } from '@kiroku/domain/routing/hosts.js';
 import { routeOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
+import { type ClientTimeouts, RFC_TIMEOUTS } from '@kiroku/domain/smtp-client/types.js';
 import type { Config } from '@kiroku/infra/config/config.js';
 import { DnsResolver } from '@kiroku/infra/dns/resolver.js';
 import { PartitionLeases } from '@kiroku/infra/event-log/leases.js';
@@ -16,7 +17,7 @@ import { PostgresNotices } from '@kiroku/infra/read-model/notices.js';
 import { PostgresQueue } from '@kiroku/infra/read-model/queue.js';
 import { hostFinder } from '@kiroku/infra/routing/hosts.js';
 import { smtpClient } from '@kiroku/infra/smtp-client/open-conversation.js';
-import { policyFetcher } from '@kiroku/infra/tls-policy/fetch-policy.js';
+import { type FetchPolicy, policyFetcher } from '@kiroku/infra/tls-policy/fetch-policy.js';
 import { OutboundTls } from '@kiroku/infra/tls-policy/outbound-tls.js';
 import { StsPolicies } from '@kiroku/infra/tls-policy/sts-policies.js';
 import { PostgresTlsTable } from '@kiroku/infra/tls-policy/tls-table.js';
@@ -61,13 +62,14 @@ export async function startOutbound({ platform, config, bodies, settings, gatewa
     ...(config.dns && { servers: config.dns }), clock,
     settings: () => ({ trustResolver: settings().trustResolver, cacheTime: DAY, mxCacheTime: settings().mxCache }),
   });
-  const sts = new StsPolicies({ dns, fetch: policyFetcher({ dns }), pool, clock, trouble });
+  const fetch: FetchPolicy = (domain) => policyFetcher({ dns, port: config.remoteHttps, allowPrivate: settings().outboundLoopback })(domain);
+  const sts = new StsPolicies({ dns, fetch, pool, clock, trouble });
   const tls = new OutboundTls({ dns, sts, table: new PostgresTlsTable(pool), clock });
   const ports: OutboundPorts = {
     engine, queue, bodies, trouble, chance: Math.random, helo: name,
     changes: { seen: () => hints.seen('decision', 0), wait: (since, signal) => hints.wait('decision', 0, since, signal) },
     owns: (partition) => leases.has('mail', partition),
-    open: smtpClient({ trouble }),
+    open: smtpClient({ trouble, eightBit: () => settings().outboundEightBit, timeouts: timeoutsWithin(config.remotePatience) }),
     route: (row) => byHand(row.route) ?? routeOf({ address: row.address, sender: row.sender }, table()),
     hosts: hostFinder({
       dns, clock,
@@ -78,7 +80,8 @@ export async function startOutbound({ platform, config, bodies, settings, gatewa
     }),
     tls,
     credentials: (credentials) => gateways.credentials(credentials),
-    source: ({ ip }) => settings().outboundSources.find((source) => isIPv6(source) === isIPv6(ip)),
+    pool: ({ destination, sender, envelope_sender }) => poolFor(settings().outboundPools, destination, envelope_sender ?? sender)?.addresses,
+    sources: () => settings().outboundSources,
     mayDeliver: (_, now) => mayDeliver(settings(), now),
     settings: () => {
       const { outboundConcurrency: concurrency, outboundSessions: sessions, outboundRate, retry } = settings();
@@ -106,6 +109,10 @@ export async function startOutbound({ platform, config, bodies, settings, gatewa
     },
   };
 }
+
+/** @param most ms. */
+const timeoutsWithin = (most = Infinity): ClientTimeouts =>
+  Object.fromEntries(Object.entries({ ...RFC_TIMEOUTS }).map(([name, ms]) => [name, Math.min(ms, most)])) as Record<keyof ClientTimeouts, number>;
 
 /** An administrator's `host:port` for one recipient stands above all. */
 function byHand(route: string): Route | undefined {

@@ -45,6 +45,9 @@ export function pieceOf(work: Work, room: number): Piece {
   return { work, messages, end, to: events[end]?.position ?? next };
 }
 
+/** Where in its partition a message of this work was accepted. */
+export const positionOf = ({ slice }: Work, { id }: Accepted): number => slice.events.find(({ event }) => event.id === id)?.position ?? slice.from;
+
 /** How many messages, from the first on, a transaction can take. */
 export function fitting(expansions: readonly Expansion[]): number {
   let outcomes = 0;

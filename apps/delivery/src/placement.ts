@@ -2,7 +2,9 @@ import type { DeliveryEvent } from '@kiroku/domain/delivery/delivery.js';
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
 import type { Expansion } from '@kiroku/domain/delivery/expand.js';
 import { failedNotice, queued, successNotices } from '@kiroku/domain/delivery/notices.js';
+import { DEFAULT_PRIORITY, priorityFor, type PrioritySettings } from '@kiroku/domain/delivery/priority.js';
 import type { QueuedMessage, QueueEvent } from '@kiroku/domain/delivery/queue-events.js';
+import { destinationOf } from '@kiroku/domain/delivery/queue-view.js';
 import type { Append } from '@kiroku/domain/kernel/event-store.js';
 import type { Fact, Recorded } from '@kiroku/domain/kernel/event.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
@@ -38,7 +40,11 @@ export interface Placed {
 export class Placement {
   readonly #heads = new LRUCache<string, Place>({ max: 50_000 });
 
-  constructor(private readonly engine: Engine) {}
+  /** @param priorities as set now: who goes first of what waits for other servers. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly priorities: () => PrioritySettings = () => DEFAULT_PRIORITY,
+  ) {}
 
   /** @param decided streams of messages that are done: nothing is appended for them again. Other streams in it mean nothing. */
   async appends(mails: readonly Mail[], expansions: readonly Expansion[], decided: ReadonlySet<string> = new Set()): Promise<readonly Placed[]> {
@@ -67,7 +73,7 @@ export class Placement {
         box.events.push(...this.#record(mail, [event]));
         return true;
       });
-      const facts = outcomesOf(mail, { ...expansion, local }, failed);
+      const facts = outcomesOf(mail, { ...expansion, local }, failed, this.priorities());
       const events = [...begun, ...this.#record(mail, facts)];
       if (events.length > 0) others.push({ append: { stream, expected: 0, events } });
     });
@@ -112,13 +118,13 @@ export class Placement {
 }
 
 /** The queue's event comes last: its rows then know the stream's version. */
-function outcomesOf({ messageId, message, recipients }: Mail, expansion: Expansion, failed: readonly DeliveryEvent[]): readonly Fact[] {
+function outcomesOf({ messageId, message, recipients }: Mail, expansion: Expansion, failed: readonly DeliveryEvent[], priorities: PrioritySettings): readonly Fact[] {
   const facts: (DeliveryEvent | QueueEvent)[] = [];
   for (const failure of failed) {
     facts.push(failure);
     if (failure.type === 'RecipientBounced') facts.push(...failedNotice(messageId, message, recipients, failure.data));
   }
   facts.push(...successNotices(messageId, message, recipients, expansion));
-  const waiting = queued(messageId, message, recipients, expansion);
+  const waiting = queued(messageId, message, recipients, expansion, (address) => priorityFor(priorities, message, destinationOf(address)));
   return waiting ? [...facts, waiting] : facts;
 }

@@ -1,5 +1,6 @@
 import { loadServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Config } from '@kiroku/infra/config/config.js';
+import { priorityOf } from '@kiroku/domain/delivery/priority.js';
 import { CheckpointMoved } from '@kiroku/domain/kernel/event-store.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
@@ -16,6 +17,7 @@ import { Departures } from './departures.js';
 import { DELIVERY, LocalDelivery } from './local-delivery.js';
 import { startOutbound, tableOf } from './outbound-role.js';
 import { Placement } from './placement.js';
+import { Retrials } from './retrials.js';
 import { Submission } from './submission.js';
 
 /** Messages per slice: bounds memory; what waits in all partitions shares a transaction anyway. */
@@ -24,6 +26,8 @@ const BATCH = 500;
 const PACE = 20;
 /** ms while the machine is busy: larger transactions, and still no delay that anybody notices. */
 const BUSY_PACE = 200;
+/** ms between looks for messages set aside that are to be tried again. */
+const RETRY = 2_000;
 /** ms for which settings may be old here. */
 const SETTINGS_AGE = 1_000;
 
@@ -40,9 +44,14 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
   const gateways = new PostgresGateways(pool, key, engine.clock);
   const table = await tableOf(gateways, trouble);
   const departures = new Departures({ directory, table, srs, rewrites: () => admission.settings.srs, clock: engine.clock });
-  const placement = new Placement(engine);
+  const placement = new Placement(engine, () => priorityOf(admission.settings.outboundPriority));
+  const quarantined = (message: string, error: unknown): void => {
+    metrics.count('kiroku_quarantined_total', 'Messages set aside because local delivery failed again and again');
+    logger.error({ message, err: error }, 'message quarantined');
+  };
   const delivery = new LocalDelivery(engine, directory, placement, departures.prepare, {
     delivered: (messages) => metrics.count('kiroku_delivered_total', 'Messages whose local recipients were delivered', messages),
+    quarantined,
   });
   const adopted = await adoptUnread(pool, log, engine);
   if (adopted > 0) logger.info({ messages: adopted }, 'took over what release 0.1 left waiting');
@@ -51,6 +60,15 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
     // A partition that another process has taken over is read again from its checkpoint.
     trouble: (error) => { if (!(error instanceof CheckpointMoved)) trouble(error); },
   });
+  const retrials = new Retrials({ pool, log, engine, directory, placement, prepare: departures.prepare, quarantined });
+  metrics.gauge('kiroku_quarantine_messages', 'Messages set aside', () => retrials.size);
+  let round: Promise<unknown> = Promise.resolve();
+  let trying = false;
+  const retry = setInterval(() => {
+    if (trying) return;
+    trying = true;
+    round = retrials.round().catch(trouble).finally(() => (trying = false));
+  }, RETRY);
   const submission = new Submission(engine, directory, placement, departures.prepare);
   const outbound = await startOutbound({ platform, config, bodies, settings: () => admission.settings, gateways, table, submit: submission.submit });
   const refresh = setInterval(() => {
@@ -62,7 +80,8 @@ export async function startDelivery(config: Config, postgres: PostgresConnection
   return {
     drain: async () => {
       clearInterval(refresh);
-      await Promise.all([subscription.stop(), outbound.stop()]);
+      clearInterval(retry);
+      await Promise.all([round, subscription.stop(), outbound.stop()]);
       await bodies.close();
       await platform.close();
     },

@@ -67,7 +67,7 @@ export function attemptFacts(
       );
       return { ...result, why: next.why };
     }
-    if (!about.delayed && causeOf(result) !== 'local' && delayNoticeDue(policy, about.retry, when))
+    if (!about.delayed && delayNoticeDue(policy, about.retry, when))
       consequences.push(...noticeOwed('delayed', messageId, message, about, { ...said, until: next.until }));
     return { ...result, nextAt: next.nextAt, why: next.why };
   });

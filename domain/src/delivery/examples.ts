@@ -1,10 +1,21 @@
 import { example, type Examples } from '../kernel/examples.js';
 import type { DeliveryEvent } from './delivery.js';
+import type { QuarantineEvent } from './quarantine.js';
 import type { QueuedMessage, QueueEvent } from './queue-events.js';
 import { BOB, MESSAGE, MESSAGE_ID as messageId } from './testing.js';
 
 const NEXT = MESSAGE.acceptedAt + 120_000;
 const notice: QueuedMessage = { ...MESSAGE, sender: '', sha256: 'cd'.repeat(32), size: 2_345, hops: 0 };
+
+export const quarantineExamples: Examples<QuarantineEvent> = {
+  MessageQuarantined: [
+    example('MessageQuarantined', {
+      messageId, sha256: 'ab'.repeat(32), size: 1_234, partition: 2, position: 4_711, error: "TypeError: cannot read 'head'", tries: 5, since: MESSAGE.acceptedAt,
+    }),
+  ],
+  QuarantineRetried: [example('QuarantineRetried', { messageId, reason: 'release 0.3 mends it' })],
+  QuarantineEnded: [example('QuarantineEnded', { messageId })],
+};
 
 export const deliveryExamples: Examples<DeliveryEvent | QueueEvent> = {
   RecipientRouted: [
@@ -33,6 +44,7 @@ export const deliveryExamples: Examples<DeliveryEvent | QueueEvent> = {
   RecipientReleased: [example('RecipientReleased', { messageId, address: 'bob@y.test', reason: 'asked the author' })],
   RetryRequested: [example('RetryRequested', { messageId, address: 'bob@y.test', reason: 'their server is back' })],
   RecipientRerouted: [example('RecipientRerouted', { messageId, address: 'bob@y.test', route: 'relay.y.test:2525', reason: 'their MX is wrong' })],
+  RecipientPrioritized: [example('RecipientPrioritized', { messageId, address: 'bob@y.test', priority: -10, reason: 'the board waits for it' })],
   RecipientChanged: [
     example('RecipientChanged', {
       messageId, address: 'bob@y.test', to: 'bob@z.test', reason: 'moved', recipient: { ...BOB, address: 'bob@z.test' }, message: MESSAGE, priority: 0, held: false,

@@ -47,7 +47,7 @@ describe('an accepted message', () => {
   it('without recipients elsewhere is not queued', () => expect(queued(MESSAGE_ID, MESSAGE, [{ address: 'ann@x.test' }], { ...nothing, local: [local('ann@x.test')] })).toBeUndefined());
 
   it('is queued with what was asked for each recipient', () =>
-    expect(queued(MESSAGE_ID, MESSAGE, [asks('bob@y.test', 'NEVER'), { address: 'cid@z.test' }], { ...nothing, remote: [remote('bob@y.test'), remote('cid@z.test')] }, 3)).toEqual({
+    expect(queued(MESSAGE_ID, MESSAGE, [asks('bob@y.test', 'NEVER'), { address: 'cid@z.test' }], { ...nothing, remote: [remote('bob@y.test'), remote('cid@z.test')] }, () => 3)).toEqual({
       type: 'MessageQueued',
       data: {
         messageId: MESSAGE_ID, message: MESSAGE, priority: 3,

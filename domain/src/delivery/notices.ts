@@ -34,11 +34,11 @@ export function noticeOwed(kind: NoticeKind, messageId: string, message: QueuedM
 
 /** What the queue and reports need to know of an accepted message. */
 export function messageOf({ at, data }: Recorded<'MessageAccepted', MessageAccepted['data']>): QueuedMessage {
-  const { sender, sha256, size, trace, body, smtputf8, requireTls, ret, envid, hops, deliveredTo, headerMessageId, login } = data;
+  const { sender, sha256, size, trace, body, smtputf8, requireTls, ret, envid, hops, deliveredTo, headerMessageId, login, bulk } = data;
   return {
     sender, sha256, size, ...(data.at !== undefined && { at: data.at }), trace, body, smtputf8, requireTls,
     ...(ret !== undefined && { ret }), ...(envid !== undefined && { envid }), hops, ...(deliveredTo && { deliveredTo }), acceptedAt: at,
-    ...(headerMessageId !== undefined && { headerMessageId }), ...(login !== undefined && { login }),
+    ...(headerMessageId !== undefined && { headerMessageId }), ...(login !== undefined && { login }), ...(bulk && { bulk }),
   };
 }
 
@@ -62,21 +62,24 @@ function waysOf({ local, remote, failures }: Expansion): ReadonlyMap<string, num
  * Puts a message's remote recipients into the queue; undefined when there are none. To be the last event of its append: then the
  * rows of the queue know the stream's version.
  * @param recipients of the envelope; what was asked of notices comes from there.
+ * @param priorityOf of an address, lower first.
  */
 export function queued(
-  messageId: string, message: QueuedMessage, recipients: readonly EnvelopeRecipient[], expansion: Expansion, priority = 0,
+  messageId: string, message: QueuedMessage, recipients: readonly EnvelopeRecipient[], expansion: Expansion, priorityOf: (address: string) => number = () => 0,
 ): MessageQueued | undefined {
   const { remote } = expansion;
   if (remote.length === 0) return undefined;
   const asked = asOf(recipients);
   const ways = waysOf(expansion);
-  const queuedRecipients = remote.map(({ recipient, address, via, sender }): QueuedRecipient => {
+  const priorities = remote.map(({ address }) => priorityOf(address));
+  const [priority = 0] = priorities;
+  const queuedRecipients = remote.map(({ recipient, address, via, sender }, i): QueuedRecipient => {
     const { notify, orcpt } = asked.get(recipient) ?? {};
     const several = via.length > 0 && (ways.get(recipient) ?? 0) > 1;
     return {
       address, recipient, via, ...(sender !== undefined && { sender }),
       ...(notify && { notify: several && notify.includes('SUCCESS') ? withoutSuccess(notify) : notify }),
-      ...(orcpt !== undefined && { orcpt }),
+      ...(orcpt !== undefined && { orcpt }), ...(priorities[i] !== priority && { priority: priorities[i] as number }),
     };
   });
   return { type: 'MessageQueued', data: { messageId, message, recipients: queuedRecipients, priority } };

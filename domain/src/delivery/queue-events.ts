@@ -26,6 +26,8 @@ export interface QueuedMessage {
   readonly headerMessageId?: string;
   /** Address the client authenticated as; undefined for mail from strangers. */
   readonly login?: string;
+  /** Its header says `Precedence: bulk`, `list` or `junk`. */
+  readonly bulk?: true;
 }
 
 /** One recipient on another server. Its name in the queue is (message id, address). */
@@ -41,6 +43,8 @@ export interface QueuedRecipient {
   readonly notify?: readonly Notify[];
   /** RFC 3461 §4.2, still xtext-encoded. */
   readonly orcpt?: string;
+  /** Lower first; absent: the message's. */
+  readonly priority?: number;
 }
 
 /**
@@ -135,6 +139,8 @@ export type QueueEvent =
   | Fact<'RetryRequested', AboutRecipient & { readonly reason: string }>
   /** To this `host:port` instead of what routing says; '' takes that back. */
   | Fact<'RecipientRerouted', AboutRecipient & { readonly route: string; readonly reason: string }>
+  /** Lower first. */
+  | Fact<'RecipientPrioritized', AboutRecipient & { readonly priority: number; readonly reason: string }>
   /** From now on `recipient` waits in its place, as if newly queued; `recipient.address` is the new address. */
   | Fact<
       'RecipientChanged',

@@ -104,6 +104,13 @@ describe('what people do', () => {
     expect(bob(queued, held, rerouted)).toMatchObject({ state: 'held', route: 'relay.test:25' });
   });
 
+  it('gives it another priority; what is due comes due anew, so that it is seen', () => {
+    const first = (at: number): Kept => ({ type: 'RecipientPrioritized', at, data: { ...about, priority: -5 } });
+    expect(bob(queued, first(T0 + 9_000))).toMatchObject({ priority: -5, next_at: T0 + 9_000, attempts: 0, state: 'waiting' });
+    expect(bob(queued, attempted(T0 + 500, result()), first(T0 + 9_000))).toMatchObject({ priority: -5, next_at: T0 + 500_000, attempts: 1 });
+    expect(bob({ ...queued, data: { ...queued.data, recipients: [{ ...BOB, priority: 8 }] } })).toMatchObject({ priority: 8 });
+  });
+
   it('moves it to another address', () => {
     const to = 'bob@other.test';
     const changed = (isHeld: boolean): Kept => ({ type: 'RecipientChanged', at: T0 + 9_000, data: { ...about, to, recipient: { ...BOB, address: to }, message: MESSAGE, priority: 2, held: isHeld } });

@@ -66,7 +66,7 @@ export const queueView: Projection<QueueRow> = {
   name: 'queue_1',
   topics: ['decision'],
   inline: true,
-  types: [...BLIND, 'DeliveryAttempted', 'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'NoticeOwed'],
+  types: [...BLIND, 'DeliveryAttempted', 'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'RecipientPrioritized', 'NoticeOwed'],
   blind: BLIND,
   key: ['message_id', 'address'],
   columns: {
@@ -161,12 +161,12 @@ function textOf(message: QueuedMessage): string {
 const NEW = JSON.stringify(FRESH);
 
 function newRow(
-  messageId: string, { address, recipient, via, sender, notify, orcpt }: QueuedRecipient, message: QueuedMessage, priority: number, at: number, version: number,
+  messageId: string, { address, recipient, via, sender, notify, orcpt, priority: own }: QueuedRecipient, message: QueuedMessage, priority: number, at: number, version: number,
 ): QueueRow {
   const destination = destinationOf(address);
   return {
     message_id: messageId, address, recipient, via: JSON.stringify(via), notify: notify ? JSON.stringify(notify) : null, orcpt: orcpt ?? null,
-    destination, partition: partitionOf(destination, QUEUE_PARTITIONS), sender: message.sender, envelope_sender: sender ?? null, state: 'waiting', next_at: at, priority,
+    destination, partition: partitionOf(destination, QUEUE_PARTITIONS), sender: message.sender, envelope_sender: sender ?? null, state: 'waiting', next_at: at, priority: own ?? priority,
     attempts: 0, accepted_at: message.acceptedAt, retry: NEW, last_at: null, last_host: null, last_reply: null, last_outcome: null,
     why: 'new', route: '', delayed: false, size: message.size, message: textOf(message), version,
   };
@@ -193,6 +193,9 @@ function changed(row: QueueRow, event: RecordedOf<Change>, key: Row): QueueRow |
       return { ...row, next_at: at, why: 'retry requested' };
     case 'RecipientRerouted':
       return { ...row, route: event.data.route, ...again('rerouted') };
+    case 'RecipientPrioritized':
+      // What is due already comes due anew, so that whoever follows the queue sees it again.
+      return { ...row, priority: event.data.priority, next_at: Math.max(row.next_at, at) };
     case 'NoticeOwed':
       return { ...row, delayed: true };
     case 'NoticeSent':

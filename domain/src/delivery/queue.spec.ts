@@ -19,6 +19,7 @@ const routed: Event = { type: 'RecipientRouted', data: { messageId, recipient: '
 const removed: Event = { type: 'RecipientRemoved', data: bob };
 const to = (type: 'Hold' | 'Release' | 'Retry' | 'Bounce' | 'Remove', ...addresses: string[]): QueueCommand => ({ type, messageId, reason, ...(addresses.length > 0 && { addresses }) });
 const change = (address: string): QueueCommand => ({ type: 'Change', messageId, address: BOB.address, to: address, reason });
+const prioritize = (priority: number): QueueCommand => ({ type: 'Prioritize', messageId, addresses: [BOB.address], priority, reason });
 const reroute = (route: string): QueueCommand => ({ type: 'Reroute', messageId, addresses: [BOB.address], route, reason });
 
 describe('a waiting recipient', () => {
@@ -33,6 +34,14 @@ describe('a waiting recipient', () => {
   it.each(['', 'a.test:25'])('is not sent the way it goes already: "%s"', (route) =>
     history(queued, { type: 'RecipientRerouted', data: { ...bob, route } }).when(reroute(route)).refuses('same-route'));
   it.each(['relay', 'relay:0', 'relay:65536', ':25', 'a b:25', '2001:db8::1:25', 'a.test:25,b.test:25', 'a/b:25'])('is not sent to %s', (route) => history(queued).when(reroute(route)).refuses('bad-route'));
+
+  it('goes before others', () => history(queued).when(prioritize(-10)).then({ type: 'RecipientPrioritized', data: { ...bob, priority: -10 } }));
+  it('has its priority already', () => {
+    history(queued).when(prioritize(1)).refuses('same-priority');
+    history(queued, { type: 'RecipientPrioritized', data: { ...bob, priority: 5 } }).when(prioritize(5)).refuses('same-priority');
+    history({ type: 'MessageQueued', data: { messageId, message: MESSAGE, recipients: [{ ...BOB, priority: 7 }], priority: 1 } }).when(prioritize(7)).refuses('same-priority');
+  });
+  it.each([101, -101, 1.5, NaN])('has no priority %p', (priority) => history(queued).when(prioritize(priority)).refuses('bad-priority'));
 
   it('is bounced, and its sender hears of it but not of the reason', () => {
     const said = { rule: 'bounced-by-administrator', reply: '554 5.7.1 Delivery was cancelled by an administrator' };

@@ -4,7 +4,9 @@ import { canonicalDomain, parseAddress } from '../mail/address.js';
 import { canonicalIp } from '../mail/ip.js';
 import type { DeliveryEvent } from './delivery.js';
 import { noticeOwed } from './notices.js';
+import { isPriority } from './priority.js';
 import type { QueuedMessage, QueuedRecipient, QueueEvent } from './queue-events.js';
+import { isReason } from './reason.js';
 
 /** What people do to recipients that wait. `addresses` names them as the queue does; without it all of the message are meant. */
 interface Several {
@@ -17,6 +19,8 @@ export type QueueCommand =
   | (Several & { readonly type: 'Hold' | 'Release' | 'Retry' | 'Bounce' | 'Remove' })
   /** To `host:port` (`[2001:db8::1]:25`, `mx.test:465*` for implicit TLS); '' takes that back. */
   | (Several & { readonly type: 'Reroute'; readonly route: string })
+  /** Lower first; see priority.ts for the limits. */
+  | (Several & { readonly type: 'Prioritize'; readonly priority: number })
   | { readonly type: 'Change'; readonly messageId: string; readonly address: string; readonly to: string; readonly reason: string };
 
 /** Of a queue command that cannot be done. */
@@ -24,12 +28,13 @@ export type QueueRefusal =
   | 'unknown-recipient' // not, or no longer, in the queue
   | 'not-queued-yet' // queued by release 0.1, and not taken over yet
   | 'already-held' | 'not-held' | 'held' // a held one is released, not retried
-  | 'bad-route' | 'same-route' | 'bad-address' | 'same-address' | 'already-a-recipient' | 'bad-reason';
+  | 'bad-route' | 'same-route' | 'bad-priority' | 'same-priority' | 'bad-address' | 'same-address' | 'already-a-recipient' | 'bad-reason';
 
 export interface InQueue {
   readonly recipient: QueuedRecipient;
   readonly held: boolean;
   readonly route: string;
+  readonly priority: number;
 }
 /** A message's recipients that wait, by address. */
 export interface QueueState {
@@ -40,7 +45,6 @@ export interface QueueState {
 }
 
 type Event = DeliveryEvent | QueueEvent;
-const LONGEST_REASON = 1_000;
 const BY_PEOPLE = '554 5.7.1 Delivery was cancelled by an administrator';
 
 /** Where an administrator sends mail instead. @returns undefined unless it is `host:port`, the host a name or an address. */
@@ -58,9 +62,10 @@ export const queueDecider: Decider<QueueCommand, Event, QueueState> = {
 
   decide(command, state) {
     const { reason } = command;
-    if (reason.trim() === '' || reason.length > LONGEST_REASON || !reason.isWellFormed() || /\p{Cc}/u.test(reason)) throw refusal('bad-reason');
+    if (!isReason(reason)) throw refusal('bad-reason');
     if (command.type === 'Change') return change(command, state);
     if (command.type === 'Reroute' && command.route !== '' && !parseRoute(command.route)) throw refusal('bad-route', command.route);
+    if (command.type === 'Prioritize' && !isPriority(command.priority)) throw refusal('bad-priority', String(command.priority).slice(0, 100));
     if (command.addresses) return [...new Set(command.addresses)].flatMap((address) => one(command, address, state));
     // Of all, those for which it means something; refused only when that is none.
     let no: unknown = refusal('unknown-recipient', command.messageId);
@@ -91,11 +96,12 @@ export const queueDecider: Decider<QueueCommand, Event, QueueState> = {
     switch (type) {
       case 'MessageQueued':
         return {
-          ...changed((waiting) => data.recipients.forEach((recipient) => waiting.set(recipient.address, { recipient, held: false, route: '' }))),
+          ...changed((waiting) => data.recipients.forEach((recipient) =>
+            waiting.set(recipient.address, { recipient, held: false, route: '', priority: recipient.priority ?? data.priority }))),
           message: data.message, priority: data.priority,
         };
       case 'RecipientRouted':
-        return changed((waiting) => waiting.set(data.address, { recipient: data, held: false, route: '' }));
+        return changed((waiting) => waiting.set(data.address, { recipient: data, held: false, route: '', priority: state.priority }));
       case 'DeliveryAttempted':
         return changed((waiting) => data.results.forEach(({ address, outcome }) => outcome === 'delivered' && waiting.delete(address)));
       case 'RecipientHeld':
@@ -104,10 +110,12 @@ export const queueDecider: Decider<QueueCommand, Event, QueueState> = {
         return update(data.address, { held: false });
       case 'RecipientRerouted':
         return update(data.address, { route: data.route });
+      case 'RecipientPrioritized':
+        return update(data.address, { priority: data.priority });
       case 'RecipientChanged':
         return changed((waiting) => {
           waiting.delete(data.address);
-          waiting.set(data.to, { recipient: data.recipient, held: data.held, route: '' });
+          waiting.set(data.to, { recipient: data.recipient, held: data.held, route: '', priority: data.recipient.priority ?? data.priority });
         });
       case 'RecipientBounced':
       case 'RecipientExpired':
@@ -134,7 +142,7 @@ function found({ message, waiting }: QueueState, address: string): InQueue & { r
 }
 
 function one(command: Exclude<QueueCommand, { type: 'Change' }>, address: string, state: QueueState): readonly Event[] {
-  const { recipient, held, route, message } = found(state, address);
+  const { recipient, held, route, priority, message } = found(state, address);
   const { messageId, reason } = command;
   const data = { messageId, address, reason };
   switch (command.type) {
@@ -150,6 +158,9 @@ function one(command: Exclude<QueueCommand, { type: 'Change' }>, address: string
     case 'Reroute':
       if (command.route === route) throw refusal('same-route', address);
       return [{ type: 'RecipientRerouted', data: { ...data, route: command.route } }];
+    case 'Prioritize':
+      if (command.priority === priority) throw refusal('same-priority', address);
+      return [{ type: 'RecipientPrioritized', data: { ...data, priority: command.priority } }];
     case 'Bounce': {
       const { recipient: envelope, via } = recipient;
       const said = { rule: 'bounced-by-administrator', reply: BY_PEOPLE };
@@ -164,10 +175,11 @@ function one(command: Exclude<QueueCommand, { type: 'Change' }>, address: string
 }
 
 function change({ messageId, address, to, reason }: Extract<QueueCommand, { type: 'Change' }>, state: QueueState): readonly Event[] {
-  const { recipient, held, message } = found(state, address);
+  const { recipient, held, priority, message } = found(state, address);
   if (!parseAddress(to)) throw refusal('bad-address', to);
   if (to === address) throw refusal('same-address', to);
   if (state.waiting.has(to)) throw refusal('already-a-recipient', to);
-  const changed: QueuedRecipient = { ...recipient, address: to };
-  return [{ type: 'RecipientChanged', data: { messageId, address, to, reason, recipient: changed, message, priority: state.priority, held } }];
+  const { priority: _, ...same } = recipient;
+  const changed: QueuedRecipient = { ...same, address: to };
+  return [{ type: 'RecipientChanged', data: { messageId, address, to, reason, recipient: changed, message, priority, held } }];
 }

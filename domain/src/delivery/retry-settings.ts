@@ -1,4 +1,4 @@
-import { canonicalDomain } from '../mail/address.js';
+import { isDomainPattern, isRecord, matchingDomain, PATTERN_EXPECTED } from './domain-pattern.js';
 import { DEFAULT_RETRY, type RetryPolicy, type SenderClass } from './retry.js';
 
 /** What an administrator sets about retries: each part changes what stands in the ones before it. */
@@ -15,22 +15,13 @@ const found = new WeakMap<RetrySettings, Map<string, RetryPolicy>>();
 
 /** The policy for a destination (lower-case A-label domain, or an address literal) and a class of sender. */
 export function policyFor(settings: RetrySettings, destination: string, sender: SenderClass): RetryPolicy {
-  const match = matching(settings.destinations, destination);
+  const match = matchingDomain(settings.destinations, destination);
   const name = `${sender} ${match ?? ''}`;
   let policies = found.get(settings);
   if (!policies) found.set(settings, (policies = new Map<string, RetryPolicy>()));
   let policy = policies.get(name);
   if (!policy) policies.set(name, (policy = made(settings, match, sender)));
   return policy;
-}
-
-function matching(destinations: RetrySettings['destinations'], destination: string): string | undefined {
-  if (Object.hasOwn(destinations, destination)) return destination;
-  for (let dot = destination.indexOf('.'); dot !== -1; dot = destination.indexOf('.', dot + 1)) {
-    const pattern = `*${destination.slice(dot)}`;
-    if (Object.hasOwn(destinations, pattern)) return pattern;
-  }
-  return Object.hasOwn(destinations, '*') ? '*' : undefined;
 }
 
 function made({ base, senders, destinations }: RetrySettings, match: string | undefined, sender: SenderClass): RetryPolicy {
@@ -75,10 +66,6 @@ const FIELDS: { readonly [K in keyof RetryPolicy]: { readonly expected: string; 
   delayNotice: between(0, LONGEST),
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isPattern = (text: string): boolean =>
-  text === '*' || (text.startsWith('[') && text.length <= 255) || canonicalDomain(text.replace(/^\*\./, '')) === text.replace(/^\*\./, '');
-
 /** What is wrong with proposed settings, in words; [] when all is well. Anything may be given. */
 export function retryProblemsOf(settings: unknown): readonly string[] {
   if (!isRecord(settings)) return ['expected base, senders and destinations'];
@@ -89,7 +76,7 @@ export function retryProblemsOf(settings: unknown): readonly string[] {
       case 'senders':
         return problemsOfParts(part, value, (name) => ['authenticated', 'outside', 'notice'].includes(name), 'authenticated, outside or notice');
       case 'destinations':
-        return problemsOfParts(part, value, isPattern, 'a domain in lower case, *.domain or *');
+        return problemsOfParts(part, value, isDomainPattern, PATTERN_EXPECTED);
       default:
         return [`${part.slice(0, 100)}: there is no such part`];
     }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { deliveryExamples } from '../delivery/examples.js';
+import { deliveryExamples, quarantineExamples } from '../delivery/examples.js';
 import { noticeView } from '../delivery/notice-view.js';
+import { quarantineDecider, type QuarantineEvent } from '../delivery/quarantine.js';
+import { quarantineView } from '../delivery/quarantine-view.js';
 import { queueDecider } from '../delivery/queue.js';
 import { queueView } from '../delivery/queue-view.js';
 import { accountDecider, type AccountEvent } from '../directory/account.js';
@@ -12,8 +14,10 @@ import { directoryUpgrades } from '../directory/history.js';
 import { tallyDecider, type TallyEvent } from '../directory/tally.js';
 import { accounts, aliases, domains } from '../directory/views.js';
 import { mailExamples } from '../mail/examples.js';
-import { mailboxExamples } from '../mailbox/examples.js';
-import { mailboxes, mailboxMessages } from '../mailbox/views.js';
+import { folderExamples, mailboxExamples } from '../mailbox/examples.js';
+import { folderAccess, folderMetadata, folders, subscriptions } from '../mailbox/folder-views.js';
+import { mailboxStates } from '../mailbox/state-view.js';
+import { mailboxes, mailboxKeywords, mailboxMessages, mailboxVanished } from '../mailbox/views.js';
 import { administrators } from '../policy/administrator-view.js';
 import { administrator, type AdministratorEvent } from '../policy/administrator.js';
 import { policyExamples } from '../policy/examples.js';
@@ -25,7 +29,9 @@ import { routingExamples } from '../routing/examples.js';
 import { gatewayDecider, type GatewayEvent } from '../routing/gateway.js';
 import { relayDomainDecider, type RelayDomainEvent } from '../routing/verification.js';
 import { credentialsView, gatewayView, relayDomains } from '../routing/views.js';
+import { adminActions } from '../story/admin-actions.js';
 import { messages, sessions } from '../story/views.js';
+import { tlsPolicyExamples } from '../tls-policy/examples.js';
 import type { Fact, Recorded } from './event.js';
 import type { Positioned } from './event-log.js';
 import type { Cell, ColumnType, Projection, Row } from './projection.js';
@@ -34,14 +40,17 @@ import { upcast, type Upgrades, versionOf } from './upcast.js';
 const contexts: readonly (readonly [string, Readonly<Record<string, readonly Recorded[]>>, Upgrades])[] = [
   ['directory', directoryExamples, directoryUpgrades],
   ['mailbox', mailboxExamples, {}],
+  ['folders', folderExamples, {}],
   ['mail', mailExamples, {}],
   ['delivery', deliveryExamples, {}],
+  ['quarantine', quarantineExamples, {}],
   ['policy', policyExamples, {}],
   ['routing', routingExamples, {}],
+  ['tls-policy', tlsPolicyExamples, {}],
 ];
 const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
   Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
-const views = [domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, queueView, noticeView, sessions, messages] as unknown as readonly Projection[];
+const views = [domains, accounts, aliases, mailboxes, mailboxMessages, mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, queueView, noticeView, quarantineView, adminActions, sessions, messages] as unknown as readonly Projection[];
 
 describe('every event ever written', () => {
   it.each(all)('%s can still be read', (type, event, upgrades) => {
@@ -69,12 +78,13 @@ describe('every event ever written', () => {
     ['claim', ['AddressClaimed'], (e: Fact) => claimDecider.evolve(undefined, e as ClaimEvent)],
     ['tally', ['TallyChanged'], (e: Fact) => tallyDecider.evolve(tallyDecider.initial, e as TallyEvent)],
     ['settings', ['SettingsChanged'], (e: Fact) => settings.evolve(settings.initial, e as SettingsEvent)],
-    ['lockout', ['LoginFailureCounted', 'AddressLocked', 'AddressReleased'], (e: Fact) => lockout.evolve(lockout.initial, e as LockoutEvent)],
+    ['lockout', ['LoginFailureCounted', 'AddressLocked', 'AddressReleased', 'LockoutForgotten'], (e: Fact) => lockout.evolve(lockout.initial, e as LockoutEvent)],
     ['administrator', ['AdministratorAdded', 'TokenIssued', 'TokenRevoked', 'AdministratorRemoved'],
       (e: Fact) => administrator.evolve(administrator.initial, e as AdministratorEvent)],
     ['gateways', ['GatewayTableChanged'], (e: Fact) => gatewayDecider.evolve(gatewayDecider.initial, e as GatewayEvent)],
     ['credentials', ['CredentialsAdded', 'CredentialsChanged', 'CredentialsRemoved'], (e: Fact) => credentialsDecider.evolve(undefined, e as CredentialsEvent)],
     ['relay domains', ['RelayDomainAdded', 'RelayDomainChanged', 'RelayDomainRemoved'], (e: Fact) => relayDomainDecider.evolve(undefined, e as RelayDomainEvent)],
+    ['quarantine', Object.keys(quarantineExamples), (e: Fact) => quarantineDecider.evolve(quarantineDecider.initial, e as QuarantineEvent)],
     ['queue', Object.keys(deliveryExamples), (e: Fact) => queueDecider.evolve(queueDecider.initial, e as Parameters<typeof queueDecider.evolve>[1])],
   ] as const)('tells the decider of %s something', (_, types, evolve) => {
     for (const [type, event] of all) if ((types as readonly string[]).includes(type)) expect(evolve(event)).toBeDefined();

@@ -18,6 +18,11 @@ export function fold<R extends Row>(projection: Projection<R>, history: readonly
       else rows.delete(name);
     }
     const doomed = Object.entries(projection.removes?.(positioned) ?? {});
+    const { part = {}, column = '', ranges = [] } = projection.removesRanges?.(positioned) ?? {};
+    for (const [name, row] of rows) {
+      const at = row[column] as number;
+      if (Object.entries(part).every(([c, value]) => row[c] === value) && ranges.some(([first, last]) => at >= first && at <= last)) rows.delete(name);
+    }
     if (doomed.length > 0) for (const [name, row] of rows) if (doomed.every(([column, value]) => row[column] === value)) rows.delete(name);
   });
   return [...rows.values()];

@@ -5,6 +5,22 @@ export type Cell = string | number | boolean | null;
 export type Row = Readonly<Record<string, Cell>>;
 export type ColumnType = 'text' | 'uuid' | 'bigint' | 'integer' | 'boolean' | 'bytea';
 
+/** Rows of a part of the key whose `column` lies in one of the ranges, both ends included. */
+export interface RemovedRanges {
+  readonly part: Row;
+  readonly column: string;
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+}
+
+/** Rows of a part of the key, one for each value of `column` in `from`; copied they have `first`, `first + 1` … there, and what is `set`. */
+export interface Copies {
+  readonly part: Row;
+  readonly column: string;
+  readonly from: readonly number[];
+  readonly first: number;
+  readonly set: Row;
+}
+
 /**
  * A view: rows folded from events. Pure, so it can be dropped and rebuilt to the same content; the runner writes rows and
  * checkpoint in one transaction. Put into an event what its readers need: a projection that must look elsewhere cannot be rebuilt.
@@ -32,6 +48,13 @@ export interface Projection<R extends Row = Row> {
   unread?(positioned: Positioned, key: Row): boolean;
   /** A part of the key whose rows all go with this event, after what it does otherwise; undefined for most events. */
   removes?(positioned: Positioned): Row | undefined;
+  /** Rows that go with this event, after what it does otherwise, named by ranges of one column of the key within a part of it. */
+  removesRanges?(positioned: Positioned): RemovedRanges | undefined;
+  /**
+   * For an event that puts again what is in this view already: a runner may copy these rows instead of writing those of `apply`, which must
+   * be equal. When a row to be copied is missing, it applies the event.
+   */
+  copies?(positioned: Positioned): Copies | undefined;
   /** The row after the event, or null when it is gone. `row` is undefined when there is none (always, for blind and unread ones, unless made in the same batch). */
   apply(row: R | undefined, positioned: Positioned, key: Row): R | null | undefined;
 }

@@ -1,5 +1,6 @@
 import { Refusal } from '../kernel/decider.js';
 import type { Fact } from '../kernel/event.js';
+import type { MessageBatch } from './batch.js';
 
 /**
  * A mailbox stream, `mailbox-<uuid>`. Never read whole to decide: every event carries, in `head`, what the next decision needs.
@@ -7,9 +8,12 @@ import type { Fact } from '../kernel/event.js';
  */
 export interface MailboxHead {
   readonly accountId: string;
+  /** As it was made; the account's folders say what it is called now. */
   readonly name: string;
   readonly uidValidity: number;
   readonly uidNext: number;
+  /** Grows by one for each message that enters, whether alone or with others, and by one for any other change: `highestModSeq - uidNext`
+   * stands still as long as nothing happens to what is there. */
   readonly highestModSeq: number;
   /** Messages and the sum of their sizes in bytes (body and prefix): quota counts these. */
   readonly messages: number;
@@ -20,7 +24,7 @@ export interface MailboxHead {
 export interface MailboxEntry {
   readonly uid: number;
   readonly modSeq: number;
-  /** Queue id of the message. */
+  /** Queue id of the message; '' for one that a client put there (APPEND). */
   readonly messageId: string;
   readonly sha256: string;
   /** Bytes of the body alone. */
@@ -34,6 +38,12 @@ export interface MailboxEntry {
   readonly smtputf8?: true;
   /** INTERNALDATE, epoch ms: when the message was accepted. */
   readonly receivedAt: number;
+}
+
+/** Messages that have the same flags: a sorted list, and UIDs as text (`1:5000,5003`). */
+export interface FlagGroup {
+  readonly flags: readonly string[];
+  readonly uids: string;
 }
 
 export type MailboxEvent =
@@ -56,10 +66,19 @@ export type MailboxEvent =
       'MessageExpunged',
       { readonly mailboxId: string; readonly uid: number; readonly modSeq: number; readonly messageId: string; readonly sha256: string; readonly size: number; readonly head: MailboxHead }
     >
+  /** IMAP's APPEND, COPY and MOVE. */
+  | Fact<'MessagesAppended', MessageBatch>
+  /** The flags that these messages have from now on; one MODSEQ for all (RFC 7162 §3.1). */
+  | Fact<'FlagsChanged', { readonly mailboxId: string; readonly modSeq: number; readonly groups: readonly FlagGroup[]; readonly head: MailboxHead }>
+  /** IMAP's EXPUNGE and MOVE. `messageIds` in the order of the UIDs. */
+  | Fact<
+      'MessagesExpunged',
+      { readonly mailboxId: string; readonly modSeq: number; readonly uids: string; readonly messageIds: readonly string[]; readonly bytes: number; readonly head: MailboxHead }
+    >
   | Fact<'MailboxDeleted', { readonly mailboxId: string; readonly head: MailboxHead }>;
 
 /** UIDs are 32 bit (RFC 9051 §2.3.1.1). */
-const LAST_UID = 0xffff_ffff;
+export const LAST_UID = 0xffff_ffff;
 
 export const mailboxStream = (mailboxId: string): string => `mailbox-${mailboxId}`;
 

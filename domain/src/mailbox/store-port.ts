@@ -59,7 +59,8 @@ export interface MailboxStatus {
 
 /**
  * What a session keeps of a mailbox: three columns, ordered by UID, of equal length. `flags[i]` is an index into `flagSets`; a set is a
- * sorted list of flags (system flags as `\Seen`, keywords as stored first). 16 bytes a message: a mailbox of a million fits.
+ * sorted list of flags (system flags as `\Seen`, keywords as stored first). 16 bytes a message: a mailbox of a million fits. Sessions of a
+ * process share the columns: nobody writes into them.
  */
 export interface Snapshot {
   readonly status: MailboxStatus;
@@ -89,11 +90,12 @@ export interface StoredMessage {
   readonly uid: number;
   /** RFC822.SIZE. */
   readonly size: number;
-  /** INTERNALDATE and SAVEDATE, epoch ms. */
+  /** INTERNALDATE and SAVEDATE, epoch ms; for mail delivered within a minute the same. */
   readonly receivedAt: number;
   readonly savedAt: number;
   /** EMAILID (RFC 8474): the same for equal content. THREADID is not kept. */
   readonly emailId: string;
+  /** Queue id; '' for a message that a client put there. */
   readonly messageId: string;
   /** What stands before the body for this recipient; latin1 or UTF-8 text, CRLF-ended lines; may be ''. */
   readonly prefix: string;
@@ -115,6 +117,8 @@ export interface StoredFlags {
   readonly changed: readonly FlagChange[];
   readonly modified: readonly number[];
   readonly status: MailboxStatus;
+  /** The mailbox's MODSEQ before this change: who knew all up to there knows all with `changed`. Absent: ask for changes. */
+  readonly before?: number;
 }
 
 /** A message on its way in by APPEND; its body is durable in the object store. */
@@ -170,8 +174,11 @@ export interface MailboxStore {
   /** How many have, and how many lack, a flag. For STATUS UNSEEN and DELETED without a snapshot. */
   count(mailbox: string, flag: string): Promise<number>;
   snapshot(mailbox: string): Promise<Snapshot | undefined>;
-  /** Undefined when the mailbox is gone. */
-  changes(mailbox: string, sinceModSeq: number): Promise<Changes | undefined>;
+  /**
+   * Undefined when the mailbox is gone.
+   * @param uidNext as it was at that MODSEQ, where the caller knows it. Without it `vanished` may name messages that came later, too.
+   */
+  changes(mailbox: string, sinceModSeq: number, uidNext?: number): Promise<Changes | undefined>;
   /**
    * Calls back soon (aim: 20 ms) after something happened in the mailbox, in whichever process; a hint, possibly for nothing.
    * @returns an end to it.

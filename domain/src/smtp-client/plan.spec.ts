@@ -52,6 +52,12 @@ describe('a message that the server cannot take', () => {
     expect(decide(...args).kind).toBe('never');
   });
 
+  it('is sent all the same when it is a report and required TLS: better in plain text than lost', () => {
+    expect(mail({ sender: '', requireTls: true }, ALL)).toBe('MAIL FROM:<> SIZE=100');
+    expect(mail({ sender: '', requireTls: true }, ALL, undefined, 'no')).toBe('MAIL FROM:<> SIZE=100');
+    expect(mail({ sender: '', requireTls: true }, ALL, undefined, 'dane')).toBe('MAIL FROM:<> SIZE=100 REQUIRETLS');
+  });
+
   it('is sent when it turns out to need less than it was declared to', () => {
     expect(mail({ body: '8BITMIME' }, {}, {})).toBe('MAIL FROM:<ann@x.test>');
     expect(mail({ body: 'BINARYMIME' }, { eightBit: true }, {})).toBe('MAIL FROM:<ann@x.test> BODY=8BITMIME');

@@ -1,5 +1,6 @@
 import { parseAddress } from '../mail/address.js';
 import type { Capabilities } from './capabilities.js';
+import type { Downgrade, NoDowngrade } from './downgrade.js';
 import type { OutboundMessage, OutboundRecipient, TlsDemand } from './types.js';
 import { words } from './words.js';
 
@@ -10,7 +11,15 @@ export interface Content {
   readonly eightBitHeader: boolean;
   /** Something that text cannot carry: NUL, bare CR, bare LF, a line over 998 bytes, no CRLF at the end (RFC 3030 §3). */
   readonly binary: boolean;
+  /** How it can be made 7-bit, or why not; absent when that is not wanted. */
+  readonly sevenBit?: Downgrade | NoDowngrade;
 }
+
+/**
+ * What becomes of an 8-bit message at a server without 8BITMIME: its parts are encoded (RFC 6152 §3), and it is refused where they
+ * cannot be; it is refused; or it is sent as it is, which most servers bear and no standard allows.
+ */
+export type EightBit = 'downgrade' | 'bounce' | 'send';
 
 /** The other server, as far as it matters to what it can be sent. */
 export interface Hop {
@@ -29,6 +38,8 @@ export type Plan =
       readonly binary: boolean;
       /** Commands may hold non-ASCII. */
       readonly utf8: boolean;
+      /** The content is to be made 7-bit in this way. */
+      readonly downgrade?: Downgrade;
     };
 
 const NON_ASCII = /[^\x00-\x7f]/;
@@ -45,15 +56,17 @@ export const mustLook = (message: OutboundMessage, { offers }: Hop): boolean =>
   (message.body === 'BINARYMIME' && !(offers.binary && offers.chunking)) ||
   (message.smtputf8 && !offers.utf8);
 
+/** Whether the message needs 8BITMIME and the server lacks it. */
+export const isTooManyBits = ({ body }: OutboundMessage, { offers }: Hop, { eightBit }: Content): boolean => body !== '7BIT' && eightBit && !offers.eightBit;
+
 /** @param content needed where `mustLook` says so. */
-export function plan(message: OutboundMessage, hop: Hop, content?: Content): Plan {
-  const { offers, verified } = hop;
+export function plan(message: OutboundMessage, hop: Hop, content?: Content, eightBit: EightBit = 'bounce'): Plan {
+  const { offers } = hop;
   const never = (reply: string): Plan => ({ kind: 'never', reply });
   if (message.sender !== '' && !sound(message.sender)) return never(words('bad-sender'));
-  if (message.requireTls) {
+  if (message.requireTls && !couldRequireTls(hop) && message.sender !== '') {
     // RFC 8689 §4.2: both, and for good
-    if (verified === undefined || verified === 'no') return never(words('require-tls-verified'));
-    if (!offers.requireTls) return never(words('require-tls'));
+    return never(words(isVerified(hop) ? 'require-tls' : 'require-tls-verified'));
   }
   if (offers.size > 0 && message.size > offers.size) return never(words('too-big', `${message.size} bytes, limit ${offers.size}`));
   const utf8 = message.smtputf8 || NON_ASCII.test(message.sender) || message.recipients.some(({ address }) => NON_ASCII.test(address));
@@ -63,8 +76,14 @@ export function plan(message: OutboundMessage, hop: Hop, content?: Content): Pla
     if (message.smtputf8 && content?.eightBitHeader !== false) return never(words('utf8-message'));
   }
   const body = bodyOf(message, offers, content);
-  if (body === 'binary' || body === 'eight-bit') return never(words(body));
-  return { kind: 'send', mail: mailCommand(message, offers, body, utf8), binary: body === 'BINARYMIME', utf8: utf8 && offers.utf8 };
+  if (body === 'binary') return never(words(body));
+  const how = { kind: 'send', binary: body === 'BINARYMIME', utf8: utf8 && offers.utf8 } as const;
+  if (body !== 'eight-bit') return { ...how, mail: mailCommand(message, hop, body, utf8) };
+  if (eightBit === 'send') return { ...how, mail: mailCommand(message, hop, '7BIT', utf8) };
+  const { sevenBit = 'eight-bit' } = content ?? {};
+  if (typeof sevenBit === 'string') return never(words(sevenBit));
+  // How long it will be is not known, and need not be said (RFC 1870 §5).
+  return { ...how, mail: mailCommand(message, { ...hop, offers: { ...offers, sizeOffered: false } }, '7BIT', utf8), downgrade: sevenBit };
 }
 
 function bodyOf({ body }: OutboundMessage, offers: Capabilities, content: Content | undefined): OutboundMessage['body'] | 'binary' | 'eight-bit' {
@@ -77,12 +96,17 @@ function bodyOf({ body }: OutboundMessage, offers: Capabilities, content: Conten
   return content?.eightBit === false ? '7BIT' : 'eight-bit';
 }
 
-function mailCommand(message: OutboundMessage, offers: Capabilities, body: OutboundMessage['body'], utf8: boolean): string {
+const isVerified = ({ verified }: Hop): boolean => verified !== undefined && verified !== 'no';
+/** A report about a message that required TLS is no reason to lose it where TLS cannot be required (RFC 8689 §5). */
+const couldRequireTls = (hop: Hop): boolean => isVerified(hop) && hop.offers.requireTls;
+
+function mailCommand(message: OutboundMessage, hop: Hop, body: OutboundMessage['body'], utf8: boolean): string {
+  const { offers } = hop;
   let command = `MAIL FROM:<${message.sender}>`;
   if (offers.sizeOffered) command += ` SIZE=${message.size}`;
   if (body !== '7BIT') command += ` BODY=${body}`;
   if (utf8 && offers.utf8) command += ' SMTPUTF8';
-  if (message.requireTls) command += ' REQUIRETLS';
+  if (message.requireTls && couldRequireTls(hop)) command += ' REQUIRETLS';
   if (offers.dsn) {
     if (message.ret) command += ` RET=${message.ret}`;
     if (message.envid !== undefined && VALUE.test(message.envid)) command += ` ENVID=${message.envid}`;

@@ -75,6 +75,11 @@ export interface OutboundMessage {
   readonly envid?: string;
   /** The bytes, anew at each call; chunks of at most 256 KiB. What it throws is this machine's trouble: cause `local`. */
   content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /**
+   * Lines to stand before the content, made from it as it will leave: header fields, each ended by CRLF, or ''. Asked once, when it is
+   * known in which form this server takes the message. What it throws is this machine's trouble, too.
+   */
+  seal?(content: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string>;
 }
 
 /** Exactly one per recipient, in order. Fields as in `AttemptResult` of delivery; see there. */
@@ -92,7 +97,8 @@ export class ConnectFailed extends Error {
   constructor(
     readonly phase: 'connect' | 'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'tls',
     readonly outcome: 'deferred' | 'refused',
-    readonly because: 'no-answer' | 'line' | 'refused' | 'local',
+    /** `source`: the local address asked for cannot be used. */
+    readonly because: 'no-answer' | 'line' | 'refused' | 'local' | 'source',
     /** In the form of an SMTP reply. */
     readonly reply: string,
     readonly tlsFailed = false,

@@ -14,6 +14,7 @@ export const WORDS = {
   'unexpected': '450 4.5.0 Unexpected reply',
   'busy': '451 4.3.0 Connection not usable here',
   'local': '451 4.3.0 Trouble on this server',
+  'source': '451 4.3.0 Local address cannot be used',
   'content': '451 4.3.0 Message could not be read on this server',
   'wrong-size': '451 4.3.0 Message size differs from what was announced',
 
@@ -29,6 +30,8 @@ export const WORDS = {
 
   'too-big': '552 5.3.4 Message too big for host',
   'eight-bit': '554 5.6.3 8-bit message, and host takes 7-bit only',
+  'eight-bit-header': '554 5.6.3 8-bit header, and host takes 7-bit only',
+  'eight-bit-sealed': '554 5.6.3 8-bit part under a signature or encryption, and host takes 7-bit only',
   'binary': '554 5.6.3 Binary message, and host takes text only',
   'utf8-address': '553 5.6.7 Non-ASCII address, and host does not offer SMTPUTF8',
   'utf8-message': '554 5.6.7 Internationalized message, and host does not offer SMTPUTF8',

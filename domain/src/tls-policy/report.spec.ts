@@ -50,6 +50,11 @@ describe('the view of TLS outcomes', () => {
     expect(view({ type: 'DeliveryAttempted', when: NOON, data: { messageId: 'Q1', route: 'mx', duration: 1, results: [] } })).toEqual([]));
   it('leaves open what is not known', () =>
     expect(view(attempted(NOON, { ...subject, host: 'mx.x.test' }))).toEqual([{ day: '2026-01-05', ...subject, host: 'mx.x.test', ip: '', source: '', failure: '', count: 1 }]));
+  it('forgets what it is told to forget', () => {
+    const [first, second] = view(attempted(NOON, fine, { ...fine, failure: 'certificate-expired' })) as [TlsReportRow, TlsReportRow];
+    const { count: _, ...key } = first;
+    expect(view(attempted(NOON, fine, { ...fine, failure: 'certificate-expired' }), { type: 'TlsReportsForgotten', when: NOON + DAY, data: { rows: [key] } })).toEqual([second]);
+  });
   it('ends a day at midnight, UTC', () =>
     expect(view(attempted(Date.UTC(2026, 0, 6) - 1, fine), attempted(Date.UTC(2026, 0, 6), fine)).map(({ day }) => day)).toEqual(['2026-01-05', '2026-01-06']));
 });

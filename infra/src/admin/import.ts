@@ -19,6 +19,8 @@ export interface ImportResult {
   readonly address?: string;
   /** `duplicate`: the address is in use already, or named twice in the file; what is there stays as it is. */
   readonly result: 'added' | 'would-add' | 'duplicate' | 'refused';
+  /** Of a duplicate within the file: the line that names it first. */
+  readonly first?: number;
   readonly reason?: ImportReason;
   readonly detail?: string;
 }
@@ -95,7 +97,7 @@ export class AccountImport {
     return Promise.all(rows.map(async (row): Promise<Prepared> => {
       const { line } = row;
       if (row.result === 'error') return { line, result: 'refused', reason: row.error, detail: row.detail };
-      if (row.result === 'duplicate') return { line, address: row.address, result: 'duplicate' };
+      if (row.result === 'duplicate') return { line, address: row.address, result: 'duplicate', ...(row.first !== undefined && { first: row.first }) };
       const { address } = row.account;
       return gate(async (): Promise<Prepared> => {
         try {

@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { base32 } from '../ids/ids.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
-export const MESSAGE_STATES = ['refused', 'pending', 'bounced', 'queued', 'delivered'] as const;
+export const MESSAGE_STATES = ['refused', 'pending', 'quarantined', 'bounced', 'queued', 'delivered'] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
 export interface MessageInfo {
@@ -62,7 +62,7 @@ interface MessageRow {
   readonly sent: number; readonly bounced: number; readonly facts: string; readonly decisions: string; readonly state: MessageState;
 }
 
-const STATE = `CASE WHEN refused_at IS NOT NULL THEN 'refused' WHEN bounced > 0 THEN 'bounced'
+const STATE = `CASE WHEN refused_at IS NOT NULL THEN 'refused' WHEN EXISTS (SELECT FROM view.quarantine_1 x WHERE x.message_id = m.message_id) THEN 'quarantined' WHEN bounced > 0 THEN 'bounced'
   WHEN EXISTS (SELECT FROM view.queue_1 q WHERE q.message_id = m.message_id) THEN 'queued' WHEN delivered + sent > 0 THEN 'delivered' ELSE 'pending' END`;
 const COLUMNS = `message_id, header_message_id, session, sender, recipients, size, encode(sha256, 'hex') AS sha256, accepted_at, refused_at,
   refused_by, delivered, remote, sent, bounced, facts, decisions, ${STATE} AS state`;

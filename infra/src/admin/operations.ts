@@ -4,6 +4,7 @@ import { AggregatorRegistry } from 'prom-client';
 import { ALL_VIEWS } from '../read-model/views.js';
 import { viewConsumer } from '../read-model/view-runner.js';
 import { GONE_AFTER } from '../telemetry/heartbeat.js';
+import type { Warning } from '../telemetry/warnings.js';
 
 export interface ViewInfo {
   readonly name: string;
@@ -23,12 +24,18 @@ export interface ProcessInfo {
   readonly seenAt: number;
   /** What is wrong, in the process's own words. */
   readonly trouble: string | null;
+  readonly warnings: readonly Warning[];
 }
 
+/** A warning and where it comes from. What several processes of a machine see alike is there once, with the first of them. */
+export type Attention = Warning & { readonly role: string; readonly host?: string };
+
 export interface Health {
-  readonly status: 'ok' | 'trouble';
+  /** `warning`: everything works, and something wants attention. `trouble`: not ready. */
+  readonly status: 'ok' | 'warning' | 'trouble';
   readonly database: boolean;
   readonly roles: readonly { readonly role: string; readonly ok: boolean; readonly processes: readonly ProcessInfo[] }[];
+  readonly warnings: readonly Attention[];
 }
 
 /** Views, processes and metrics: how the platform itself is doing. */
@@ -69,7 +76,14 @@ export class Operations {
       const processes = (rows ?? []).filter((p) => p.role === role).map(({ metrics: _, ...process }) => process);
       return { role, ok: processes.length > 0 && processes.every((p) => p.trouble === null), processes };
     });
-    return { status: rows && roles.every((r) => r.ok) ? 'ok' : 'trouble', database: rows !== undefined, roles };
+    const warnings = [...attentionOf(rows ?? []), ...(await this.#quarantine().catch(() => []))];
+    return { status: !rows || !roles.every((r) => r.ok) ? 'trouble' : warnings.length > 0 ? 'warning' : 'ok', database: rows !== undefined, roles, warnings };
+  }
+
+  async #quarantine(): Promise<readonly Attention[]> {
+    const { rows } = await this.pool.query<{ n: number }>({ name: 'quarantined', text: 'SELECT count(*) AS n FROM view.quarantine_1' });
+    const messages = rows[0]?.n ?? 0;
+    return messages === 0 ? [] : [{ kind: 'quarantine', messages, role: 'delivery' }];
   }
 
   /** Prometheus text of all processes of all machines. */
@@ -80,11 +94,22 @@ export class Operations {
   }
 
   async #processes(): Promise<readonly (ProcessInfo & { readonly metrics: string })[]> {
-    const { rows } = await this.pool.query<{ role: string; host: string; pid: number; started_at: number; seen_at: number; trouble: string | null; metrics: string }>({
+    const { rows } = await this.pool.query<{ role: string; host: string; pid: number; started_at: number; seen_at: number; trouble: string | null; warnings: string; metrics: string }>({
       name: 'processes',
-      text: 'SELECT role, host, pid, started_at, seen_at, trouble, metrics FROM ops.process WHERE seen_at >= $1 ORDER BY role, host, pid',
+      text: 'SELECT role, host, pid, started_at, seen_at, trouble, warnings, metrics FROM ops.process WHERE seen_at >= $1 ORDER BY role, host, pid',
       values: [this.now() - GONE_AFTER],
     });
-    return rows.map(({ started_at, seen_at, ...row }) => ({ ...row, startedAt: started_at, seenAt: seen_at }));
+    return rows.map(({ started_at, seen_at, warnings, ...row }) => ({ ...row, warnings: JSON.parse(warnings) as readonly Warning[], startedAt: started_at, seenAt: seen_at }));
   }
+}
+
+function attentionOf(processes: readonly ProcessInfo[]): readonly Attention[] {
+  const found = new Map<string, Attention>();
+  for (const { role, host, pid, warnings } of processes)
+    for (const warning of warnings) {
+      const name = warning.kind === 'certificate' ? warning.name : warning.kind === 'restarts' ? String(pid) : '';
+      const key = `${host} ${warning.kind} ${name}`;
+      if (!found.has(key)) found.set(key, { ...warning, role, host });
+    }
+  return [...found.values()];
 }

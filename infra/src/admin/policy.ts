@@ -1,9 +1,10 @@
-import type { Origin } from '@kiroku/domain/kernel/event.js';
+import type { Origin, RecordedOf } from '@kiroku/domain/kernel/event.js';
 import { type Engine, execute } from '@kiroku/domain/kernel/execute.js';
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
 import { lockoutAggregate, lockoutStream } from '@kiroku/domain/policy/lockout.js';
-import { settings, SETTINGS_STREAM } from '@kiroku/domain/policy/settings.js';
+import { settings, type SettingsEvent, SETTINGS_STREAM } from '@kiroku/domain/policy/settings.js';
 import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
+import { SETTING_WORDS, type SettingWords } from '@kiroku/domain/policy/settings-words.js';
 import type pg from 'pg';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
@@ -18,6 +19,24 @@ export interface LockoutInfo {
   readonly because: string | null;
 }
 
+/** One setting with all that is known of it. */
+export interface SettingInfo extends SettingWords {
+  readonly name: keyof Settings;
+  readonly value: unknown;
+  readonly default: unknown;
+  /** Differs from the default. */
+  readonly changed: boolean;
+  /** Epoch ms: when an administrator last set it, to the default perhaps, and who. Absent = never touched. */
+  readonly setAt?: number;
+  readonly setBy?: string;
+}
+
+export interface AllSettings {
+  readonly settings: Settings;
+  readonly changed: readonly (keyof Settings)[];
+  readonly details: readonly SettingInfo[];
+}
+
 /** Settings and lockouts as administrators see them. */
 export class PolicyAdmin {
   constructor(
@@ -25,11 +44,20 @@ export class PolicyAdmin {
     private readonly engine: Engine,
   ) {}
 
-  async settings(): Promise<{ readonly settings: Settings; readonly changed: readonly (keyof Settings)[] }> {
-    const { rows } = await this.pool.query<{ changes: string }>({ name: 'settings', text: 'SELECT changes FROM view.settings_1' });
-    const all: Settings = { ...DEFAULTS, ...(JSON.parse(rows[0]?.changes ?? '{}') as Partial<Settings>) };
+  /** From the settings' own stream, which only administrators write: it says when and by whom. */
+  async settings(): Promise<AllSettings> {
+    const { events } = await this.engine.store.read(SETTINGS_STREAM);
+    const last = new Map<string, { readonly setAt: number; readonly setBy: string }>();
+    let all = settings.initial;
+    for (const event of events as readonly unknown[] as readonly RecordedOf<SettingsEvent>[]) {
+      all = settings.evolve(all, event);
+      for (const name of Object.keys(event.data.changes)) last.set(name, { setAt: event.at, setBy: event.actor });
+    }
     const names = Object.keys(DEFAULTS) as (keyof Settings)[];
-    return { settings: all, changed: names.filter((name) => JSON.stringify(all[name]) !== JSON.stringify(DEFAULTS[name])) };
+    const details = names.map((name): SettingInfo => ({
+      name, value: all[name], default: DEFAULTS[name], changed: JSON.stringify(all[name]) !== JSON.stringify(DEFAULTS[name]), ...last.get(name), ...SETTING_WORDS[name],
+    }));
+    return { settings: all, changed: details.filter(({ changed }) => changed).map(({ name }) => name), details };
   }
 
   /** @param changes null = back to the default. @throws Refusal `bad-settings` */

@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { places, type QueueQueries, type QueueTotal, whereOf } from './queue.js';
 import { conditionsOf, isEverything, type Place, type QueueFilter } from './queue-filter.js';
 
-export const QUEUE_VERBS = ['hold', 'release', 'retry', 'bounce', 'remove', 'reroute'] as const;
+export const QUEUE_VERBS = ['hold', 'release', 'retry', 'bounce', 'remove', 'reroute', 'priority'] as const;
 export type QueueVerb = (typeof QUEUE_VERBS)[number];
 
 /** What is to be done, and why. */
@@ -19,6 +19,8 @@ export interface QueueOrder {
   readonly reason: string;
   /** Of `reroute`: `host:port`, '' = as usual again. */
   readonly route?: string | undefined;
+  /** Of `priority`: lower first. */
+  readonly priority?: number | undefined;
 }
 
 /** What was done to a message, atomically. */
@@ -82,7 +84,7 @@ export class QueueCommands {
   }
 
   /** How much an order would be about. */
-  count(order: Pick<QueueOrder, 'verb' | 'route'>, filter: QueueFilter): Promise<QueueTotal> {
+  count(order: Pick<QueueOrder, 'verb' | 'route' | 'priority'>, filter: QueueFilter): Promise<QueueTotal> {
     return this.queue.count(filter, (the) => meant(order, the));
   }
 
@@ -90,7 +92,7 @@ export class QueueCommands {
    * All recipients that fit and for which the order means something, of those in the queue when it begins; a result for each as soon as
    * it is settled. Recipients of one message are settled together. What was reported stands if it ends early.
    * @param all needed when the filter names nothing.
-   * @throws Refusal `nothing-chosen`, `bad-reason`, `bad-route`, before the first result.
+   * @throws Refusal `nothing-chosen`, `bad-reason`, `bad-route`, `bad-priority`, before the first result.
    */
   async *applyToAll(order: QueueOrder, filter: QueueFilter, { all, dryRun }: { readonly all: boolean; readonly dryRun: boolean }, origin: Origin): AsyncGenerator<QueueLine> {
     if (isEverything(filter) && !all) throw new Refusal('nothing-chosen');
@@ -172,15 +174,19 @@ export class QueueCommands {
   }
 }
 
-function commandOf({ verb, reason, route }: QueueOrder, messageId: string, addresses: readonly string[] | undefined): Exclude<QueueCommand, { type: 'Change' }> {
+function commandOf({ verb, reason, route, priority }: QueueOrder, messageId: string, addresses: readonly string[] | undefined): Exclude<QueueCommand, { type: 'Change' }> {
   const several = { messageId, reason, ...(addresses && { addresses }) };
+  if (verb === 'priority') {
+    if (priority === undefined) throw new Refusal('bad-priority');
+    return { ...several, type: 'Prioritize', priority };
+  }
   if (verb !== 'reroute') return { ...several, type: TYPES[verb] };
   if (route === undefined) throw new Refusal('bad-route');
   return { ...several, type: 'Reroute', route };
 }
 
 /** Rows for which the order means something: what is held is not held again. */
-function meant({ verb, route }: Pick<QueueOrder, 'verb' | 'route'>, the: Place): readonly string[] {
+function meant({ verb, route, priority }: Pick<QueueOrder, 'verb' | 'route' | 'priority'>, the: Place): readonly string[] {
   switch (verb) {
     case 'hold':
     case 'retry':
@@ -192,5 +198,7 @@ function meant({ verb, route }: Pick<QueueOrder, 'verb' | 'route'>, the: Place):
       return [`q.state <> 'unread'`];
     case 'reroute':
       return [`q.state <> 'unread'`, ...(route === undefined ? [] : [`q.route <> ${the(route)}`])];
+    case 'priority':
+      return [`q.state <> 'unread'`, ...(priority === undefined ? [] : [`q.priority <> ${the(priority)}`])];
   }
 }

@@ -157,6 +157,8 @@ describe('orders about one message', () => {
     await expect(commands.apply(because('hold'), id, ['cid@y.test', 'bob@y.test'], ORIGIN)).rejects.toMatchObject({ reason: 'already-held' });
     expect(await found({ messageId: id, state: 'held' })).toEqual(['bob@y.test']);
     expect(await commands.apply(because('reroute', 'gw.test:25'), id, undefined, ORIGIN)).toEqual({ messageId: id, addresses: ['bob@y.test', 'cid@y.test'] });
+    expect(await commands.apply({ ...because('priority'), priority: -3 }, id, ['bob@y.test'], ORIGIN)).toEqual({ messageId: id, addresses: ['bob@y.test'] });
+    expect(await commands.count({ verb: 'priority', priority: -3 }, { messageId: id })).toMatchObject({ recipients: 1 });
     expect(await commands.apply(because('bounce'), id, ['cid@y.test'], ORIGIN)).toEqual({ messageId: id, addresses: ['cid@y.test'] });
     expect(await commands.apply(because('release'), id, undefined, ORIGIN)).toEqual({ messageId: id, addresses: ['bob@y.test'] });
     expect(await commands.apply(because('retry'), id, undefined, ORIGIN)).toEqual({ messageId: id, addresses: ['bob@y.test'] });
@@ -164,7 +166,7 @@ describe('orders about one message', () => {
     const { events } = await h.store.read(messageStream(id));
     expect(events.slice(1).map((e) => [e.type, e.actor, (e.data as { reason?: string }).reason])).toEqual([
       ['RecipientHeld', 'admin:ann', 'ticket 7'], ['RecipientRerouted', 'admin:ann', 'ticket 7'], ['RecipientRerouted', 'admin:ann', 'ticket 7'],
-      ['RecipientBounced', 'admin:ann', 'ticket 7'], ['NoticeOwed', 'admin:ann', undefined], ['RecipientReleased', 'admin:ann', 'ticket 7'],
+      ['RecipientPrioritized', 'admin:ann', 'ticket 7'], ['RecipientBounced', 'admin:ann', 'ticket 7'], ['NoticeOwed', 'admin:ann', undefined], ['RecipientReleased', 'admin:ann', 'ticket 7'],
       ['RetryRequested', 'admin:ann', 'ticket 7'], ['RecipientRemoved', 'admin:ann', 'ticket 7'],
     ]);
   });
@@ -177,6 +179,9 @@ describe('orders about one message', () => {
     await refuses('not-held', commands.apply(because('release'), id, undefined, ORIGIN));
     await refuses('bad-route', commands.apply(because('reroute', 'nowhere'), id, undefined, ORIGIN));
     await refuses('bad-route', commands.apply(because('reroute'), id, undefined, ORIGIN));
+    await refuses('bad-priority', commands.apply(because('priority'), id, undefined, ORIGIN));
+    await refuses('bad-priority', commands.apply({ ...because('priority'), priority: 1_000 }, id, undefined, ORIGIN));
+    await refuses('same-priority', commands.apply({ ...because('priority'), priority: 0 }, id, undefined, ORIGIN));
     await refuses('bad-reason', commands.apply({ verb: 'hold', reason: ' ' }, id, undefined, ORIGIN));
     await commands.apply(because('remove'), id, undefined, ORIGIN);
   });

@@ -1,3 +1,4 @@
+import type { QuarantineRefusal } from '@kiroku/domain/delivery/quarantine.js';
 import type { QueueRefusal } from '@kiroku/domain/delivery/queue.js';
 import type { DirectoryRefusal } from '@kiroku/domain/directory/refusals.js';
 import type { AdministratorRefusal } from '@kiroku/domain/policy/administrator.js';
@@ -15,6 +16,8 @@ export type AdminReason =
   | RelayDomainRefusal
   | TlsPolicyRefusal
   | QueueRefusal
+  | QuarantineRefusal
+  | 'no-tls-report'
   | 'local-address'
   | 'nothing-chosen'
   | 'bad-settings'
@@ -47,11 +50,13 @@ export const STATUS = {
   'unknown-administrator': 404,
   'unknown-token': 404,
   'not-locked-out': 404,
+  'no-tls-report': 404,
   'no-such-tls-row': 404,
   'no-such-line': 404,
   'no-such-credentials': 404,
   'no-such-relay-domain': 404,
   'unknown-recipient': 404,
+  'not-quarantined': 404,
   'domain-exists': 409,
   'address-taken': 409,
   'administrator-exists': 409,
@@ -73,6 +78,7 @@ export const STATUS = {
   'not-held': 409,
   held: 409,
   'same-route': 409,
+  'same-priority': 409,
   'same-address': 409,
   'already-a-recipient': 409,
   conflict: 409,
@@ -97,6 +103,7 @@ export const STATUS = {
   'bad-recipient': 422,
   'too-many-recipients': 422,
   'bad-route': 422,
+  'bad-priority': 422,
   'bad-reason': 422,
   'local-address': 422,
   internal: 500,

@@ -3,7 +3,7 @@ import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
 import { inStep } from '../event-log/in-step.js';
 import { guarded, transaction } from './database.js';
-import { Projector } from './projector.js';
+import { Projector, type Queryable } from './projector.js';
 import { viewConsumer } from './view-runner.js';
 
 /** Events that may be left when writers are made to wait for the rest. */
@@ -59,8 +59,8 @@ export class Rebuild {
     const started = performance.now();
     return this.#alone(async () => {
       const target = await this.#copyLive();
-      await this.#makeTable();
-      await this.#readUpTo(new Map(), target);
+      await this.#makeTable('UNLOGGED');
+      await this.#alongside((db) => this.#readUpTo(new Map(), target, db));
       const seconds = (performance.now() - started) / 1000;
       const differences = await this.#differences();
       const rows = await this.#count();
@@ -72,27 +72,36 @@ export class Rebuild {
   async replace(): Promise<RebuildReport> {
     const started = performance.now();
     return this.#alone(async () => {
-      await this.#makeTable();
-      const nearly = await this.#catchUp(new Map());
-      // Takes its time; mail flows on meanwhile, so what came is read before the writers are made to wait.
-      await this.pool.query({ text: `ALTER TABLE rebuild.${this.#table} SET LOGGED`, ...PATIENT });
-      await this.pool.query({ text: `ANALYZE rebuild.${this.#table}`, ...PATIENT });
-      await this.#takePlace(await this.#catchUp(nearly));
+      await this.#makeTable('');
+      const nearly = await this.#alongside((db) => this.#catchUp(db));
+      await this.#analyze();
+      await this.#takePlace(nearly);
       return { view: this.projection.name, events: this.#done, seconds: (performance.now() - started) / 1000, rows: await this.#count('view') };
     });
   }
 
   /** Reads until next to nothing is left. @returns where it stands. */
-  async #catchUp(from: Positions): Promise<Positions> {
-    let reached = from;
+  async #catchUp(db: Queryable): Promise<Positions> {
+    let reached: Positions = new Map();
     for (let rounds = 0; rounds < 20; rounds++) {
       const heads = await this.#heads();
       const missing = sum(heads) - sum(reached);
-      await this.#readUpTo(reached, heads);
+      await this.#readUpTo(reached, heads, db);
       reached = heads;
       if (missing <= NEARLY) break;
     }
     return reached;
+  }
+
+  /**
+   * A connection of its own whose commits need not be durable: a crash before the table takes its place drops it, and that last
+   * commit brings the others along.
+   */
+  #alongside<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
+    return guarded(this.pool, async (db) => {
+      await db.query('SET synchronous_commit = off');
+      return work(db);
+    });
   }
 
   /** One rebuild of a view at a time, also across processes; what an interrupted one left is dropped. Retention waits meanwhile. */
@@ -115,9 +124,16 @@ export class Rebuild {
     return `"${this.projection.name}_live"`;
   }
 
-  /** Not logged until it is whole: a crash drops it, and the rebuild starts anew. */
-  async #makeTable(): Promise<void> {
-    await this.pool.query(`CREATE UNLOGGED TABLE rebuild.${this.#table} (LIKE view.${this.#table} INCLUDING ALL)`);
+  async #makeTable(kind: 'UNLOGGED' | ''): Promise<void> {
+    await this.pool.query(`CREATE ${kind} TABLE rebuild.${this.#table} (LIKE view.${this.#table} INCLUDING ALL)`);
+  }
+
+  /** What the planner needs to know at once; the server looks at the other columns by itself, which takes ten times as long. */
+  async #analyze(): Promise<void> {
+    const { rows } = await this.pool.query<{ attname: string }>(
+      `SELECT DISTINCT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = $1::regclass`,
+      [`rebuild.${this.#table}`]);
+    await this.pool.query({ text: `ANALYZE rebuild.${this.#table} (${rows.map((r) => `"${r.attname}"`).join(', ')})`, ...PATIENT });
   }
 
   /** The live rows and the position they stand at, at one instant. */
@@ -149,16 +165,21 @@ export class Rebuild {
     return new Map(this.#places.map((p) => [at(p), all.get(at(p)) ?? 0]));
   }
 
-  async #readUpTo(from: Positions, to: Positions, db?: pg.PoolClient): Promise<void> {
+  async #readUpTo(from: Positions, to: Positions, db: Queryable): Promise<void> {
     const places = this.#places.map((place) => ({ ...place, from: from.get(at(place)) ?? 0, end: to.get(at(place)) ?? 0 }));
+    let written = Promise.resolve();
     for await (const slices of inStep(this.log, places)) {
       const events = slices.flatMap((s) => s.events);
       await this.#held();
-      if (db) await this.#fresh.apply(db, events);
-      else await transaction(this.pool, (own) => this.#fresh.apply(own, events));
+      // The next batch is read and folded while this one is being written; never more than one.
+      const before = written;
+      written = this.#fresh.apply(db, events, before);
+      written.catch(() => undefined); // seen when it is waited for
+      await before;
       this.#done += events.length;
       this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
     }
+    await written;
   }
 
   /** Both ways, by whole rows. */

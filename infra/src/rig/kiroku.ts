@@ -14,6 +14,8 @@ export interface Ports {
   readonly smtps: number;
   readonly pop3: number;
   readonly pop3s: number;
+  readonly imap: number;
+  readonly imaps: number;
   readonly http: number;
 }
 
@@ -62,15 +64,8 @@ export class Kiroku {
   static async start(options: KirokuOptions = {}): Promise<Kiroku> {
     const data = options.data ?? mkdtempSync(join(tmpdir(), 'kiroku-'));
     chmodSync(data, 0o755); // PostgreSQL runs as another user when we are root, and has to get through
-    const [smtp, submission, smtps, pop3, pop3s, http] = (await freePorts(6)) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const server = new Kiroku(data, { smtp, submission, smtps, pop3, pop3s, http }, options);
+    const [smtp = 0, submission = 0, smtps = 0, pop3 = 0, pop3s = 0, imap = 0, imaps = 0, http = 0] = await freePorts(8);
+    const server = new Kiroku(data, { smtp, submission, smtps, pop3, pop3s, imap, imaps, http }, options);
     try {
       await server.up();
     } catch (error) {
@@ -183,7 +178,7 @@ export class Kiroku {
   }
 
   #env(): NodeJS.ProcessEnv {
-    const { smtp, submission, smtps, pop3, pop3s, http } = this.ports;
+    const { smtp, submission, smtps, pop3, pop3s, imap, imaps, http } = this.ports;
     const outside = Object.entries(process.env).filter(([name]) => !/^(KIROKU_|NODE_OPTIONS$|JEST_)/.test(name));
     return {
       ...Object.fromEntries(outside),
@@ -194,8 +189,8 @@ export class Kiroku {
       KIROKU_SMTPS_PORT: `${smtps}`,
       KIROKU_POP3_PORT: `${pop3}`,
       KIROKU_POP3S_PORT: `${pop3s}`,
-      KIROKU_IMAP_PORT: '0',
-      KIROKU_IMAPS_PORT: '0',
+      KIROKU_IMAP_PORT: `${imap}`,
+      KIROKU_IMAPS_PORT: `${imaps}`,
       KIROKU_HTTP_PORT: `${http}`,
       KIROKU_DNS: '127.0.0.1:1', // nobody there: a test that wants other servers brings a DNS server of its own
       ...this.options.env,

@@ -1,17 +1,19 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { DataReader } from '@kiroku/domain/smtp/data-reader.js';
 
 /**
  * What the server does at a point of the conversation. A text is said as it is, its lines ended by CRLF (`\n` parts lines);
  * `raw` is said byte by byte as given. `drop` closes, `reset` breaks off, after `say` if there is one; `silent` says nothing ever
- * again. `when` is waited for before anything else.
+ * again. `when` is waited for before anything else. `drip` is said octet by octet, `every` so many ms.
  */
 export type Reaction =
   | string
   | { readonly say: string; readonly when?: Promise<unknown> }
   | { readonly raw: string; readonly when?: Promise<unknown> }
   | { readonly drop: true; readonly say?: string; readonly reset?: true; readonly when?: Promise<unknown> }
+  | { readonly drip: string; readonly every: number }
   | { readonly silent: true };
 
 export type Point =
@@ -78,6 +80,14 @@ export class ScriptedSmtp {
     for (const connection of this.connections) connection.socket.destroy();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
   }
+}
+
+/** What it says in all. */
+function textOf(reaction: Reaction): string {
+  if (typeof reaction === 'string') return reaction;
+  if ('drip' in reaction) return reaction.drip;
+  if ('raw' in reaction) return reaction.raw;
+  return 'say' in reaction ? (reaction.say ?? '') : '';
 }
 
 const DEFAULT_EXTENSIONS = ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', 'DSN'];
@@ -195,8 +205,7 @@ export class ScriptedConnection {
     const scripted = this.smtp.script[point];
     const reaction = (typeof scripted === 'function' ? scripted(line, this) : scripted) ?? friendly;
     await this.act(reaction);
-    const said = typeof reaction === 'object' && 'raw' in reaction ? reaction.raw : typeof reaction === 'object' && 'say' in reaction ? (reaction.say ?? '') : reaction;
-    const code = typeof said === 'string' ? said.slice(0, 3) : '';
+    const code = textOf(reaction).slice(0, 3);
     if (point === 'STARTTLS' && code === '220' && this.smtp.options.tls) this.encrypt();
     if (point === 'AUTH' || point === 'AUTH-answer') this.mode = code === '334' ? 'auth' : 'command';
     if (point === 'DATA' && code === '354') this.mode = 'data';
@@ -213,6 +222,7 @@ export class ScriptedConnection {
       this.mode = 'ignore';
       return;
     }
+    if ('drip' in reaction) return this.drip(reaction.drip, reaction.every);
     await reaction.when;
     if ('raw' in reaction) this.socket.write(reaction.raw, 'latin1');
     else if (reaction.say !== undefined) this.say(reaction.say);
@@ -224,6 +234,14 @@ export class ScriptedConnection {
 
   private say(text: string): void {
     if (text !== '' && this.socket.writable) this.socket.write(`${text.replaceAll('\n', '\r\n')}\r\n`, 'latin1');
+  }
+
+  private async drip(text: string, every: number): Promise<void> {
+    for (const octet of `${text.replaceAll('\n', '\r\n')}\r\n`) {
+      if (this.socket.destroyed || !this.socket.writable) return;
+      this.socket.write(octet, 'latin1');
+      await pause(every);
+    }
   }
 
   private begin(mail: string): void {

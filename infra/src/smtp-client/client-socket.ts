@@ -25,6 +25,7 @@ interface Waiting {
 
 /** ms for last words to leave and for the other side to close; then it is closed by force. */
 const FAREWELL = 1000;
+const START_INPUT = 354;
 
 /**
  * The client's end of an SMTP connection: writes, hears replies in order, and knows when it is over. One timer, one wait at a time.
@@ -113,7 +114,7 @@ export class ClientSocket {
     return replies[0] ?? (broken as Broken);
   }
 
-  /** While a message is sent, a reply is `early` instead of unasked for. */
+  /** While a message is sent, from 354 on, a reply is `early` instead of unasked for. */
   stream(on: boolean): void {
     this.streaming = on;
   }
@@ -180,6 +181,8 @@ export class ClientSocket {
       if (heard < waiting.count) return this.arm(waiting.patience(heard), 'no reply');
       this.waiting = undefined;
       this.deadline = Infinity;
+      // Whoever asked learns of 354 a moment later, and what else was said may be here by then.
+      if (reply.code === START_INPUT) this.streaming = true;
       waiting.resolve({ replies: waiting.replies, broken: undefined });
     } else if (this.streaming && !this.early) {
       this.early = reply;

@@ -1,6 +1,7 @@
 import type { Capabilities } from '@kiroku/domain/smtp-client/capabilities.js';
 import { ContentLook } from '@kiroku/domain/smtp-client/content-look.js';
-import { mustLook, plan, type Plan, rcptCommand } from '@kiroku/domain/smtp-client/plan.js';
+import { downgraded, DowngradeLook } from '@kiroku/domain/smtp-client/downgrade.js';
+import { type Content, type EightBit, isTooManyBits, mustLook, plan, type Plan, rcptCommand } from '@kiroku/domain/smtp-client/plan.js';
 import { type Reply, replyText } from '@kiroku/domain/smtp-client/reply.js';
 import { type Phase, Transaction } from '@kiroku/domain/smtp-client/transaction.js';
 import {
@@ -27,6 +28,8 @@ interface Step {
 export interface ConversationOptions {
   /** Default: those of RFC 5321. */
   readonly timeouts?: ClientTimeouts;
+  /** What becomes of an 8-bit message at a server that takes 7 bits; asked for each. Default `downgrade`. */
+  readonly eightBit?: () => EightBit;
   /** Told why a message could not be read here; replies do not say it, for they may be shown to strangers. */
   readonly trouble?: (error: unknown) => void;
 }
@@ -62,9 +65,9 @@ export class Conversation implements AskingConversation {
     if (this.busy || !this.usable) return deferAll(recipients, this.socket.broken?.reply ?? words('busy'), this.busy ? 'local' : 'line');
     this.busy = true;
     try {
-      const how = await this.plan(message);
+      const [how, ready] = await this.prepare(message);
       if (how.kind === 'never') return recipients.map(({ address }) => ({ address, outcome: 'refused', cause: 'refused', reply: how.reply, phase: 'MAIL' }));
-      return await this.transactions(message, how);
+      return await this.transactions(ready, how);
     } catch (error) {
       this.options.trouble?.(error);
       return deferAll(recipients, words('content'), 'local');
@@ -98,13 +101,31 @@ export class Conversation implements AskingConversation {
     await this.socket.leave(this.busy ? '' : 'QUIT\r\n');
   }
 
-  /** @throws what the content throws. */
-  private async plan(message: OutboundMessage): Promise<Plan> {
+  /** The message in the form in which this server takes it. @throws what the content, or its seal, throws. */
+  private async prepare(message: OutboundMessage): Promise<readonly [Plan, OutboundMessage]> {
     const hop = { offers: this.offers, verified: this.tls?.verified };
-    if (!mustLook(message, hop)) return plan(message, hop);
+    const eightBit = this.options.eightBit?.() ?? 'downgrade';
+    const content = mustLook(message, hop) ? await this.look(message, eightBit === 'downgrade') : undefined;
+    const how = plan(message, hop, content, eightBit);
+    if (how.kind === 'never' || (!how.downgrade && !message.seal)) return [how, message];
+    const { downgrade } = how;
+    const form: OutboundMessage = downgrade ? { ...message, content: () => downgraded(message.content(), downgrade) } : message;
+    const lines = (await message.seal?.(() => form.content())) ?? '';
+    if (lines === '') return [how, form];
+    const sealed = Buffer.from(lines, 'utf8');
+    const ready: OutboundMessage = { ...form, size: form.size + sealed.length, content: () => prefixed(sealed, form.content()) };
+    return [plan(ready, hop, content, eightBit), ready];
+  }
+
+  /** @param sevenBit also in which way it could be made 7-bit, if it has to be. */
+  private async look(message: OutboundMessage, sevenBit: boolean): Promise<Content> {
     const look = new ContentLook();
     for await (const chunk of message.content()) look.push(chunk);
-    return plan(message, hop, look);
+    if (!sevenBit || !isTooManyBits(message, { offers: this.offers, verified: undefined }, look)) return look;
+    const closer = new DowngradeLook();
+    for await (const chunk of message.content()) closer.push(chunk);
+    const { eightBit, eightBitHeader, binary } = look;
+    return { eightBit, eightBitHeader, binary, sevenBit: closer.result() };
   }
 
   /** As many transactions as the server's limit of recipients makes necessary (RFC 5321 §4.5.3.1.10, RFC 9422 §4.1). */
@@ -140,7 +161,13 @@ export class Conversation implements AskingConversation {
     if (!how.binary) steps.push({ command: 'DATA\r\n', phase: 'DATA', ms: dataInit, take: (reply) => transaction.data(reply) });
 
     await (this.offers.pipelining ? this.inOne(steps, how.utf8, transaction) : this.inTurn(steps, how.utf8, transaction));
-    if (!this.socket.broken && !transaction.lost) {
+    const { early, broken } = this.socket;
+    if (transaction.awaited !== 'nothing' && early) {
+      // It took 354 back before it had anything of the text (RFC 5321 §4.3.2 has no such reply; servers do).
+      transaction.interrupted(early);
+      this.spoil();
+    } else if (broken) transaction.broken(broken.reply, 'DATA');
+    else if (!transaction.lost) {
       if (transaction.awaited === 'dot') await this.dot(transaction);
       else if (how.binary ? transaction.accepted > 0 : transaction.awaited === 'text') await this.body(message, how.binary, transaction);
     }
@@ -182,6 +209,7 @@ export class Conversation implements AskingConversation {
 
   /** The server awaits a text although it took no recipient: an empty one ends that (RFC 2920 §3.1). */
   private async dot(transaction: Transaction): Promise<void> {
+    this.socket.stream(false);
     this.socket.write('.\r\n');
     await this.socket.reply(Math.min(this.timeouts.dataEnd, BRIEFLY));
     transaction.open = false;
@@ -249,6 +277,11 @@ export class Conversation implements AskingConversation {
 }
 
 const NON_ASCII = /[^\x00-\x7f]/;
+
+async function* prefixed(first: Uint8Array, rest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  yield* rest;
+}
 
 const deferAll = (recipients: readonly OutboundRecipient[], reply: string, cause: 'line' | 'local'): readonly SendResult[] =>
   recipients.map(({ address }) => ({ address, outcome: 'deferred', cause, reply, phase: 'MAIL' }));

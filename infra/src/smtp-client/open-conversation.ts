@@ -20,6 +20,8 @@ type Phase = ConnectFailed['phase'];
 
 /** Errors that are this machine's: no descriptors, no port, an address that is not its own, a firewall of its own. */
 const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE', 'EACCES', 'EPERM', 'EINVAL', 'EAFNOSUPPORT', 'ERR_INVALID_ARG_VALUE']);
+/** What a local address that is not (or no longer) this machine's, or is of the other family, leads to. */
+const SOURCE = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EINVAL', 'EAFNOSUPPORT']);
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 
 /** The SMTP client (RFC 5321 and its extensions). What it returns may be called any number of times at once; each call is one connection. */
@@ -67,6 +69,7 @@ class Opening {
     }
     if (!socket.broken) return socket;
     const code = socket.error?.code ?? '';
+    if (source !== undefined && SOURCE.has(code)) throw new ConnectFailed('connect', 'deferred', 'source', words('source', `${source} (${code})`));
     if (LOCAL.has(code)) throw new ConnectFailed('connect', 'deferred', 'local', words('local', code));
     const what = code === 'ECONNREFUSED' ? 'connection-refused' : UNREACHABLE.has(code) ? 'unreachable' : 'no-answer';
     throw new ConnectFailed('connect', 'deferred', 'no-answer', words(what, where));

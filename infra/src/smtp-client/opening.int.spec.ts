@@ -102,7 +102,12 @@ describe('no conversation comes about', () => {
     expect(failure).toMatchObject({ phase: 'connect', outcome: 'deferred', because: 'no-answer', reply: expect.stringMatching(/^450 4\.4\.1 /) });
   });
 
-  it.each([{ source: '192.0.2.1' }, { port: 99_999 }, { source: 'nonsense' }])('when this machine cannot: %j', async (over) => {
+  it.each([{ source: '192.0.2.1' }, { source: '2001:db8::1' }, { source: '::1' }])('when the local address cannot be used: %j', async (over) => {
+    const failure = await stage.failure(targetAt(25, { mode: 'off' }, over));
+    expect(failure).toMatchObject({ phase: 'connect', outcome: 'deferred', because: 'source', reply: expect.stringContaining(`451 4.3.0 Local address cannot be used: ${over.source} (E`) });
+  });
+
+  it.each([{ port: 99_999 }, { source: 'nonsense' }])('when this machine cannot: %j', async (over) => {
     const failure = await stage.failure(targetAt(25, { mode: 'off' }, over));
     expect(failure).toMatchObject({ phase: 'connect', outcome: 'deferred', because: 'local', reply: expect.stringMatching(/^451 4\.3\.0 /) });
   });

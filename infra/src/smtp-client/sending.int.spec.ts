@@ -182,6 +182,103 @@ describe('a refusal', () => {
   });
 });
 
+describe('a 354 that is taken back at once', () => {
+  it.each<[string, Script, string]>([
+    ['by 550', { DATA: '354 go\n550 5.7.1 not from you' }, 'refused refused DATA 550 5.7.1 not from you'],
+    ['by 550 and the end', { DATA: { drop: true, say: '354 go\n550 5.7.1 not from you' } }, 'refused refused DATA 550 5.7.1 not from you'],
+    ['by 452', { DATA: '354 go\n452 4.3.1 full' }, 'deferred line DATA 452 4.3.1 full'],
+    ['by 421', { DATA: { drop: true, say: '354 go\n421 4.3.1 full' } }, 'deferred line DATA 421 4.3.1 full'],
+    ['by 250, which means nothing', { DATA: '354 go\n250 ok' }, 'deferred line DATA 450 4.5.0 Unexpected reply: 250 ok'],
+  ])('%s counts as what was said then', async (_, script, fate) => {
+    for (const extensions of [['PIPELINING'], []]) {
+      const { client, server, results } = await send(script, { extensions });
+      expect(results).toEqual([fate]);
+      expect(client.usable).toBe(false);
+      expect(server.messages).toEqual([]);
+    }
+  });
+
+  it('leaves the fates of others as they were', async () => {
+    const message = messageOf(BODY, { to: ['gone@y.test', 'bob@y.test'] });
+    const { results } = await send({ RCPT: (line) => (line.includes('gone') ? '551 5.1.1 gone' : undefined), DATA: '354 go\n550 5.7.1 no' }, {}, message);
+    expect(results).toEqual(['refused refused RCPT 551 5.1.1 gone', 'refused refused DATA 550 5.7.1 no']);
+  });
+});
+
+describe('an 8-bit message to a server that takes 7 bits', () => {
+  const text = 'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n.one caf\u00e9 in a long line\r\n';
+  const eightBit = messageOf(text, { body: '8BITMIME' });
+  const sendAs = async (mode: 'downgrade' | 'bounce' | 'send' | undefined, message = eightBit) => {
+    const server = await stage.server({}, { extensions: ['PIPELINING', 'SIZE 1000'] });
+    const client = await stage.open(targetAt(server.port), { timeouts: PATIENT, ...(mode && { eightBit: () => mode }) });
+    return { server, results: fates(await client.send(message)) };
+  };
+
+  it('is made 7-bit, and its size is not announced', async () => {
+    for (const mode of ['downgrade', undefined] as const) {
+      const { server, results } = await sendAs(mode);
+      expect(results).toEqual(['delivered end-of-data 250 2.0.0 kept']);
+      expect(server.messages[0]?.mail).toBe('FROM:<ann@x.test>');
+      expect(server.messages[0]?.body.toString('latin1')).toBe(text.replace('8bit', 'quoted-printable').replace('\u00e9', '=C3=A9'));
+    }
+  });
+
+  it('bounces where that is what administrators want', async () => {
+    const { server, results } = await sendAs('bounce');
+    expect(results).toEqual(['refused refused MAIL 554 5.6.3 8-bit message, and host takes 7-bit only']);
+    expect(server.messages).toEqual([]);
+  });
+
+  it('is sent as it is where they want that', async () => {
+    const { server, results } = await sendAs('send');
+    expect(results).toEqual(['delivered end-of-data 250 2.0.0 kept']);
+    expect(server.messages[0]?.mail).toBe(`FROM:<ann@x.test> SIZE=${Buffer.byteLength(text)}`);
+    expect(server.messages[0]?.body.toString()).toBe(text);
+  });
+
+  it('bounces when a signature covers it', async () => {
+    const signed = 'MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n\r\ncaf\u00e9\r\n--s--\r\n';
+    const { results } = await sendAs('downgrade', messageOf(signed, { body: '8BITMIME' }));
+    expect(results).toEqual(['refused refused MAIL 554 5.6.3 8-bit part under a signature or encryption, and host takes 7-bit only']);
+  });
+});
+
+describe('a seal', () => {
+  const sealed = async (extensions: readonly string[], seal: OutboundMessage['seal'], body = BODY, over: Partial<OutboundMessage> = {}) =>
+    send({}, { extensions }, { ...messageOf(body), ...over, ...(seal && { seal }) });
+  const lengthOf: OutboundMessage['seal'] = async (content) => {
+    let bytes = 0;
+    for await (const chunk of content()) bytes += chunk.length;
+    return `X-Seal: ${bytes}\r\n`;
+  };
+
+  it('stands before what it was made of, and counts in the size', async () => {
+    const { server } = await sealed(['PIPELINING', 'SIZE 1000'], lengthOf);
+    expect(server.messages[0]?.body.toString()).toBe(`X-Seal: 26\r\n${BODY}`);
+    expect(server.messages[0]?.mail).toBe('FROM:<ann@x.test> SIZE=38');
+  });
+
+  it('is made of the message in the form in which it leaves', async () => {
+    const { server } = await sealed(['PIPELINING'], lengthOf, 'A: b\r\n\r\nthe caf\u00e9 again\r\n', { body: '8BITMIME' });
+    const [first, ...rest] = server.messages[0]?.body.toString().split('\r\n') ?? [];
+    expect(first).toBe(`X-Seal: ${rest.join('\r\n').length}`);
+    expect(rest.join('\r\n')).toContain('the caf=C3=A9 again');
+  });
+
+  it('may be none', async () => {
+    const { server } = await sealed(['PIPELINING', 'SIZE 1000'], () => Promise.resolve(''));
+    expect(server.messages[0]?.body.toString()).toBe(BODY);
+    expect(server.messages[0]?.mail).toBe('FROM:<ann@x.test> SIZE=26');
+  });
+
+  it('that cannot be made is trouble of this server, and the connection goes on', async () => {
+    const { server, results, client } = await sealed(['PIPELINING'], () => Promise.reject(new Error('no key')));
+    expect(results).toEqual(['deferred local MAIL 451 4.3.0 Message could not be read on this server']);
+    expect(server.heard).toEqual(['EHLO mail.x.test']);
+    expect(client.usable).toBe(true);
+  });
+});
+
 describe('a connection that breaks', () => {
   const DROPPED = '450 4.4.2 Connection dropped by host';
   it.each<[string, Script, string]>([
@@ -283,7 +380,7 @@ describe('extensions', () => {
 
   it.each<[string, readonly string[], Partial<OutboundMessage> & { to?: readonly string[] }, string, string]>([
     ['SIZE', ['PIPELINING', 'SIZE 10'], {}, BODY, 'refused refused MAIL 552 5.3.4 Message too big for host: 26 bytes, limit 10'],
-    ['8BITMIME', ['PIPELINING'], eightBit, 'A: b\r\n\r\n日\r\n', 'refused refused MAIL 554 5.6.3 8-bit message, and host takes 7-bit only'],
+    ['8BITMIME', ['PIPELINING'], eightBit, 'A: 日\r\n\r\nx\r\n', 'refused refused MAIL 554 5.6.3 8-bit header, and host takes 7-bit only'],
     ['SMTPUTF8', ['PIPELINING', '8BITMIME'], { smtputf8: true, ...eightBit }, 'A: 日\r\n\r\n', 'refused refused MAIL 554 5.6.7 Internationalized message, and host does not offer SMTPUTF8'],
     ['BINARYMIME', ['PIPELINING', 'CHUNKING'], { body: 'BINARYMIME' }, 'A: b\r\n\r\n\0', 'refused refused MAIL 554 5.6.3 Binary message, and host takes text only'],
     ['REQUIRETLS', EVERYTHING, { requireTls: true }, BODY, 'refused refused MAIL 550 5.7.30 REQUIRETLS requires a verified TLS connection'],

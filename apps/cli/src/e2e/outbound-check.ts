@@ -1,6 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Story } from '@kiroku/infra/admin/messages.js';
 import type { SmtpSink } from '@kiroku/infra/rig/remote/smtp-sink.js';
 import { sha1, type Senders, type Sent } from './crash-load.js';
 import { type OutboundScene, triesOf } from './outbound-scene.js';
@@ -31,7 +28,7 @@ export async function outboundFindings(scene: OutboundScene, senders: Senders, s
     for (const { address, count } of counts) if (count < least) wrong.push(`${token} was acknowledged and is not at ${address}`);
     const several = counts.filter(({ count }) => count > 1);
     if (several.length === 0) continue;
-    const story = await storyOf(scene, sent.id);
+    const story = await scene.story(sent.id, 5_000);
     for (const { address, count } of several) {
       const explained = triesOf(story, address).filter((result) => result.outcome === 'unknown').length;
       doubled += 1;
@@ -40,14 +37,6 @@ export async function outboundFindings(scene: OutboundScene, senders: Senders, s
     }
   }
   return { wrong, doubled, unknown };
-}
-
-/** As `kiroku story ID --json`, without a process for each: a crash leaves hundreds to ask about. */
-async function storyOf({ server: { kiroku } }: OutboundScene, id: string): Promise<Story> {
-  const token = readFileSync(join(kiroku.data, 'admin.token'), 'utf8').trim();
-  const answer = await fetch(`http://127.0.0.1:${kiroku.ports.http}/api/v1/messages/${id}/story?wait=5000`, { headers: { authorization: `Bearer ${token}` } });
-  if (!answer.ok) throw new Error(`the story of ${id}: ${answer.status}`);
-  return (await answer.json()) as Story;
 }
 
 /** `token recipient` → how often. */

@@ -5,8 +5,8 @@ import { haveSmtpSink, type SinkOptions } from '@kiroku/infra/rig/remote/smtp-si
 import { makeCertificate } from '@kiroku/infra/rig/test-ca.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import { addressOf, crlf, letter } from './harness.js';
-import { attemptsIn, dataOf, triesOf, useOutbound } from './outbound-scene.js';
-import { parseReport } from './reports.js';
+import { attemptsIn, dataOf, plain, triesOf, useOutbound } from './outbound-scene.js';
+import { parseReport, textOf } from './reports.js';
 
 const scene = useOutbound(['ann', 'bob']);
 const { server } = scene;
@@ -19,9 +19,6 @@ async function postfix(domain: string, options: Partial<RemotePostfixOptions> = 
   scene.elsewhere.route(host, domain);
   return remote;
 }
-
-/** A plain message with this token as its subject. */
-const plain = (token: string, text = 'hello'): Buffer => Buffer.from(`From: <${addressOf('ann')}>\r\nSubject: ${token}\r\n\r\n${text}\r\n`);
 
 const arrivedAt = (remote: RemotePostfix, recipient: string): Promise<string> =>
   until(`mail for ${recipient} is there`, 20_000, () => remote.mails(recipient)[0]);
@@ -53,7 +50,7 @@ if (havePostfix()) {
       const remote = await postfix('secret.test', { tls: { level: 'encrypt', ...(await makeCertificate({ names: ['mx.secret.test'] })) } });
       const id = await scene.post({ to: ['carl@secret.test'], body: plain('secret') });
       expect(await arrivedAt(remote, 'carl@secret.test')).toMatch(/using TLSv1\.3 with cipher/);
-      expect(attemptsIn(await scene.settled(id))).toMatchObject([{ tls: { version: 'TLSv1.3', verified: 'no' } }]);
+      expect(attemptsIn(await scene.tried(id))).toMatchObject([{ tls: { version: 'TLSv1.3', verified: 'no' } }]);
     });
 
     server.it('to several people there goes in one transaction, and one that is refused does not harm the others', async () => {
@@ -64,7 +61,7 @@ if (havePostfix()) {
       const queueId = (mail: string): string | undefined => /\bid ([0-9A-Za-z]+)/.exec(mail.slice(mail.indexOf('by mx.three.test')))?.[1];
       expect(queueId(carl)).toBeDefined();
       expect(queueId(carl)).toBe(queueId(dora));
-      const story = await scene.settled(id);
+      const story = await scene.tried(id);
       expect(attemptsIn(story)).toHaveLength(1);
       expect(attemptsIn(story)[0]?.results).toMatchObject([
         { address: to[0], outcome: 'delivered' }, { address: to[1], outcome: 'delivered' },
@@ -75,7 +72,7 @@ if (havePostfix()) {
     server.it('that is larger than the other server takes comes back without being sent', async () => {
       const remote = await postfix('small.test', { settings: { message_size_limit: '2000' } });
       const id = await scene.post({ to: ['carl@small.test'], body: plain('too-large', 'x'.repeat(70).concat('\r\n').repeat(100)) });
-      expect(triesOf(await scene.settled(id), 'carl@small.test')).toMatchObject([{ outcome: 'refused', reply: expect.stringMatching(/^552 5\.3\.4 /) }]);
+      expect(triesOf(await scene.tried(id), 'carl@small.test')).toMatchObject([{ outcome: 'refused', reply: expect.stringMatching(/^552 5\.3\.4 /) }]);
       expect(remote.mails()).toEqual([]);
     });
 
@@ -84,15 +81,27 @@ if (havePostfix()) {
       scene.elsewhere.dns.mx('second.test', [10, 'mx1.second.test'], [20, 'mx2.second.test']).a('mx1.second.test', scene.elsewhere.nextHost()).a('mx2.second.test', remote.host);
       const id = await scene.post({ to: ['carl@second.test'], body: plain('second') });
       await arrivedAt(remote, 'carl@second.test');
-      expect(attemptsIn(await scene.settled(id)).at(-1)).toMatchObject({ host: 'mx2.second.test', results: [{ outcome: 'delivered' }] });
+      expect(attemptsIn(await scene.tried(id)).at(-1)).toMatchObject({ host: 'mx2.second.test', results: [{ outcome: 'delivered' }] });
+    });
+
+    server.it('that is in 8 bits is encoded for a server that takes 7, and reads the same', async () => {
+      const remote = await postfix('seven.test', { settings: { smtpd_discard_ehlo_keywords: '8bitmime, smtputf8' } });
+      const sent = letter('seven', 'carl@seven.test');
+      await scene.post({ to: ['carl@seven.test'], parameters: 'BODY=8BITMIME', body: crlf(sent) });
+      const mail = await arrivedAt(remote, 'carl@seven.test');
+      expect(mail).not.toMatch(/[\x80-\xff]/);
+      expect(mail).toMatch(/^Content-Transfer-Encoding: (quoted-printable|base64)$/m);
+      expect((await textOf(mail)).replaceAll('\r\n', '\n')).toBe(sent.slice(sent.indexOf('\n\n') + 2));
     });
 
     server.it('is returned when there is no other way for it', async () => {
-      await postfix('seven.test', { settings: { smtpd_discard_ehlo_keywords: '8bitmime, smtputf8' } });
-      const id = await scene.post({ to: ['carl@seven.test'], parameters: 'BODY=8BITMIME', body: crlf(letter('seven', 'carl@seven.test')) });
-      expect(triesOf(await scene.settled(id), 'carl@seven.test')).toMatchObject([{ outcome: 'refused', reply: expect.stringMatching(/^5\d\d 5\.6\.[13] /) }]);
-      const report = await parseReport(await server.arrived('ann', 'carl@seven.test'));
-      expect(report.recipients).toMatchObject([{ 'final-recipient': 'rfc822; carl@seven.test', action: 'failed' }]);
+      await postfix('eight.test', { settings: { smtpd_discard_ehlo_keywords: '8bitmime, smtputf8' } });
+      await scene.set('outboundEightBit=bounce');
+      const id = await scene.post({ to: ['carl@eight.test'], parameters: 'BODY=8BITMIME', body: crlf(letter('eight', 'carl@eight.test')) });
+      expect(triesOf(await scene.tried(id), 'carl@eight.test')).toMatchObject([{ outcome: 'refused', reply: expect.stringMatching(/^5\d\d 5\.6\.[13] /) }]);
+      const report = await parseReport(await server.arrived('ann', 'carl@eight.test'));
+      expect(report.recipients).toMatchObject([{ 'final-recipient': 'rfc822; carl@eight.test', action: 'failed' }]);
+      await server.kiroku.must('settings', 'reset', 'outboundEightBit');
     });
   });
 }
@@ -147,8 +156,8 @@ if (haveSmtpSink()) {
       server.it(`${words} ${inWords(expected)}`, async () => {
         const sink = await scene.sink([domain], options);
         const id = await scene.post({ to: [recipient], body: plain(`failure-${number}`) });
-        const story = await scene.settled(id);
-        const [first, ...more] = triesOf(story, recipient);
+        const told = await scene.tried(id);
+        const [first, ...more] = triesOf(told, recipient);
         expect(more).toEqual([]);
         const { reply, phase, ...rest } = expected;
         const where = typeof phase === 'string' ? phase : expect.stringMatching(phase);
@@ -156,7 +165,7 @@ if (haveSmtpSink()) {
         switch (expected.outcome) {
           case 'delivered':
             expect(sink.count()).toBe(1);
-            return expect(story.outcomes[0]?.ends).toMatchObject([{ kind: 'sent' }]);
+            return expect(told.items).toEqual([]);
           case 'refused':
             return comesBack(id, recipient, first?.reply ?? '');
           case 'deferred':
@@ -169,7 +178,7 @@ if (haveSmtpSink()) {
     server.it('is not there is tried again for a day', async () => {
       scene.elsewhere.route(scene.elsewhere.nextHost(), 'away.test');
       const id = await scene.post({ to: ['carl@away.test'], body: plain('away') });
-      const [first] = triesOf(await scene.settled(id), 'carl@away.test');
+      const [first] = triesOf(await scene.tried(id), 'carl@away.test');
       expect(first).toMatchObject({ outcome: 'deferred', cause: 'no-answer', phase: 'connect', reply: expect.stringMatching(/^450 4\.4\.1 /) });
       await waits(id, 'carl@away.test', '1 d');
     });
@@ -191,7 +200,7 @@ function inWords({ outcome }: Expected): string {
 
 /** Bounced at once, and the sender has a report that names recipient and reply. */
 async function comesBack(id: string, recipient: string, reply: string): Promise<void> {
-  const story = await scene.storyWith('the report was sent', id, (told) => dataOf(told, 'NoticeSent').length > 0);
+  const story = await scene.decidedWith('the report was sent', id, (told) => dataOf(told, 'NoticeSent').length > 0);
   expect(dataOf(story, 'RecipientBounced')).toMatchObject([{ address: recipient, rule: 'refused', reply }]);
   expect(dataOf(story, 'NoticeOwed')).toMatchObject([{ address: recipient, kind: 'failed', reply }]);
   const report = await parseReport(await server.arrived('ann', `rfc822; ${recipient}`));
@@ -203,7 +212,7 @@ async function comesBack(id: string, recipient: string, reply: string): Promise<
 
 /** In the queue, due in about two minutes (120 s, ±10 %), with the reason in words; the sender hears nothing yet. */
 async function waits(id: string, recipient: string, period = '8 h'): Promise<void> {
-  const story = await scene.story(id);
+  const story = await scene.decided(id);
   const last = triesOf(story, recipient).at(-1);
   if (last?.nextAt === undefined) throw new Error(`no next time: ${JSON.stringify(last)}`);
   expect(last.nextAt - last.at).toBeGreaterThanOrEqual(107 * SECOND);
@@ -219,7 +228,7 @@ describe('a domain elsewhere', () => {
   server.it('that does not exist, or takes no mail, makes the mail come back at once', async () => {
     scene.elsewhere.dns.mx('null.test', [0, '.']);
     const id = await scene.post({ to: ['carl@null.test', 'carl@nowhere.test'], body: plain('no-such-domain') });
-    const story = await scene.settled(id);
+    const story = await scene.tried(id);
     expect(triesOf(story, 'carl@null.test')).toMatchObject([{ outcome: 'refused', phase: 'dns', reply: expect.stringMatching(/^556 5\.1\.10 /) }]);
     expect(triesOf(story, 'carl@nowhere.test')).toMatchObject([{ outcome: 'refused', phase: 'dns', reply: expect.stringMatching(/^550 5\.1\.2 /) }]);
   });
@@ -227,7 +236,7 @@ describe('a domain elsewhere', () => {
   server.it('that nobody can look up now is tried again', async () => {
     scene.elsewhere.dns.misbehave('trouble.test', 'servfail');
     const id = await scene.post({ to: ['carl@trouble.test'], body: plain('dns-trouble') });
-    expect(triesOf(await scene.settled(id), 'carl@trouble.test')).toMatchObject([
+    expect(triesOf(await scene.tried(id), 'carl@trouble.test')).toMatchObject([
       { outcome: 'deferred', cause: 'no-answer', phase: 'dns', reply: expect.stringMatching(/^451 4\.4\.3 /), nextAt: expect.any(Number) },
     ]);
   });
@@ -239,7 +248,7 @@ if (haveSmtpSink()) {
       await scene.retry({ destinations: { 'soon.test': { table: [1] } } });
       const sink = await scene.sink(['soon.test'], { defers: ['.'] });
       const id = await scene.post({ to: ['carl@soon.test'], body: plain('soon') });
-      const story = await scene.storyWith('it was given up', id, (told) => dataOf(told, 'RecipientExpired').length > 0, 30_000);
+      const story = await scene.decidedWith('it was given up', id, (told) => dataOf(told, 'RecipientExpired').length > 0, 30_000);
       const tries = triesOf(story, 'carl@soon.test');
       expect(tries).toHaveLength(2);
       expect(tries[1]!.at).toBeGreaterThanOrEqual(tries[0]!.nextAt!);
@@ -250,13 +259,13 @@ if (haveSmtpSink()) {
     }, 60_000);
 
     server.it('tells the sender of a delay once, and delivers in the end', async () => {
-      await scene.retry({ destinations: { 'late.test': { table: [1, 1, 1, 1, 1, 1, 1, 1], delayNotice: 1 } } });
+      await scene.retry({ destinations: { 'late.test': { interval: SECOND, longest: SECOND, delayNotice: 1 } } });
       const sick = await scene.sink(['late.test'], { defers: ['RCPT'] });
       const id = await scene.post({ to: ['carl@late.test'], body: plain('late') });
-      await scene.storyWith('it was tried twice', id, (story) => triesOf(story, 'carl@late.test').length >= 2);
+      await scene.decidedWith('it was tried twice', id, (story) => triesOf(story, 'carl@late.test').length >= 2);
       await sick.stop();
       await scene.sink(['late.test'], { host: sick.host });
-      const story = await scene.storyWith('it was delivered', id, (told) => triesOf(told, 'carl@late.test').at(-1)?.outcome === 'delivered', 30_000);
+      const story = await scene.decidedWith('it was delivered', id, (told) => triesOf(told, 'carl@late.test').at(-1)?.outcome === 'delivered', 30_000);
       expect(dataOf(story, 'NoticeOwed')).toMatchObject([{ address: 'carl@late.test', kind: 'delayed' }]);
       const report = await parseReport(await server.arrived('ann', 'rfc822; carl@late.test'));
       expect(report.recipients).toMatchObject([{ 'action': 'delayed', 'will-retry-until': expect.any(String) }]);
@@ -265,7 +274,7 @@ if (haveSmtpSink()) {
     server.it('tells nobody about a notice that cannot be delivered', async () => {
       await scene.sink(['deaf.test'], { refuses: ['RCPT'] });
       const id = await scene.post({ from: '', to: ['carl@deaf.test'], body: plain('from-nobody') });
-      const story = await scene.settled(id);
+      const story = await scene.tried(id);
       expect(dataOf(story, 'RecipientBounced')).toHaveLength(1);
       expect(dataOf(story, 'NoticeOwed')).toEqual([]);
     });

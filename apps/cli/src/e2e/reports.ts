@@ -43,3 +43,16 @@ export async function parseReport(mail: Uint8Array): Promise<Report> {
   if (code !== 0) throw new Error(`python3: ${stderr}`);
   return JSON.parse(stdout) as Report;
 }
+
+const TEXT = `
+import sys, email, base64
+m = email.message_from_bytes(base64.b64decode(sys.stdin.read()))
+sys.stdout.buffer.write(m.get_payload(decode=True).decode(m.get_content_charset('ascii')).encode('utf-8'))
+`;
+
+/** The text of a message of one part, decoded as Python's email package does it. @param mail a character per octet. */
+export async function textOf(mail: string): Promise<string> {
+  const { code, stdout, stderr } = await run('python3', ['-c', TEXT], process.env, Buffer.from(mail, 'latin1').toString('base64'));
+  if (code !== 0) throw new Error(`python3: ${stderr}`);
+  return stdout;
+}

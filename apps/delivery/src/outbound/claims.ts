@@ -35,6 +35,11 @@ export class Claims {
     return asks.map(({ entries }) => entries.filter((e) => mine.has(e.key)));
   });
 
+  /** These are being sent to that host: whoever finds the claim after a crash is to know. */
+  named(names: readonly RowName[], host: string): void {
+    this.queue.name(names.map(({ message_id, address }) => ({ message_id, address })), host).catch(this.trouble);
+  }
+
   /** Resolves when they are released, however often that takes; never rejects. */
   release(names: readonly RowName[]): Promise<void> {
     for (const { message_id, address } of names) this.#releases.push({ message_id, address });

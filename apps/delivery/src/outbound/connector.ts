@@ -1,7 +1,8 @@
+import { isIPv6 } from 'node:net';
 import type { Cause, TlsOutcome } from '@kiroku/domain/delivery/queue-events.js';
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
 import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
-import { type ClientConversation, type ClientCredentials, ConnectFailed } from '@kiroku/domain/smtp-client/types.js';
+import { type ClientConversation, type ClientCredentials, ConnectFailed, type Target } from '@kiroku/domain/smtp-client/types.js';
 import type { TlsPlan } from '@kiroku/domain/tls-policy/demands.js';
 import { tlsOutcome, type TlsResult } from '@kiroku/domain/tls-policy/outcome.js';
 import { LRUCache } from 'lru-cache';
@@ -14,6 +15,16 @@ export interface Failure {
   readonly phase: string;
   readonly reply: string;
   readonly host?: Host;
+  /** No local address that it should come from can be used. */
+  readonly source?: true;
+}
+/** How a connection is to be made. */
+export interface Way {
+  readonly route: Route;
+  /** A verified TLS session or nothing (RFC 8689 §4.2.1). */
+  readonly requireTls: boolean;
+  /** Local addresses, see `OutboundPorts.pool`. */
+  readonly pool?: readonly string[];
 }
 export type Opened =
   | { readonly kind: 'open'; readonly conversation: ClientConversation; readonly host: Host }
@@ -27,11 +38,15 @@ const REMEMBERED = 10_000;
 /** RFC 8689 §5. */
 const NO_VERIFIED_TLS = '550 5.7.30 REQUIRETLS needed: no host with verified TLS';
 
+const NO_SOURCE = '451 4.3.5 The pool of local addresses has none of the family of any host';
+
 export const hostKey = ({ ip, port }: Pick<Host, 'ip' | 'port'>): string => `${ip} ${port}`;
 
 /** Opens conversations: the hosts of a route in order, each with its fall-back modes of TLS, until one is willing. */
 export class Connector {
   readonly #failed = new LRUCache<string, number>({ max: REMEMBERED });
+  /** Local addresses that could not be used, and until when they come last. */
+  readonly #unusable = new LRUCache<string, number>({ max: REMEMBERED });
 
   constructor(private readonly ports: OutboundPorts) {}
 
@@ -41,31 +56,35 @@ export class Connector {
   }
 
   /**
-   * @param requireTls a verified TLS session or nothing (RFC 8689 §4.2.1).
    * @param avoid `hostKey`s of hosts that are not to be tried at all. Never rejects.
    */
-  async open(route: Route, requireTls: boolean, avoid: ReadonlySet<string>, report: Report = () => undefined): Promise<Opened> {
+  async open(way: Way, avoid: ReadonlySet<string>, report: Report = () => undefined): Promise<Opened> {
+    const { route } = way;
     const found = await this.#hosts(route);
     if (found.kind !== 'hosts') {
       return failed({ outcome: found.kind, cause: found.kind === 'refused' ? 'refused' : 'no-answer', phase: 'dns', reply: found.reply });
     }
-    const hosts = this.#order(found.hosts.filter((h) => !avoid.has(hostKey(h)))).slice(0, MOST_HOSTS);
+    const open = found.hosts.filter((h) => !avoid.has(hostKey(h)));
+    // What cannot be called from the pool takes nobody's place.
+    const hosts = this.#order(open.filter((h) => this.#sources(h, way).length > 0)).slice(0, MOST_HOSTS);
+    const [uncalled] = open;
+    if (hosts.length === 0 && uncalled) return failed({ outcome: 'deferred', cause: 'local', phase: 'policy', reply: NO_SOURCE, host: uncalled, source: true });
     if (hosts.length === 0) return failed({ outcome: 'deferred', cause: 'no-answer', phase: 'dns', reply: '451 4.4.4 No address to connect to' });
     const credentials = await this.#credentials(route);
     if (credentials === 'missing') return failed({ outcome: 'deferred', cause: 'line', phase: 'policy', reply: '454 4.7.0 The credentials for the gateway are missing' });
     let last: Failure | undefined;
     let hope: Failure | undefined;
     for (const host of hosts) {
-      const opened = await this.#tryHost(host, route, requireTls, credentials, report);
+      const opened = await this.#tryHost(host, way, credentials, report);
       if ('conversation' in opened) {
         this.#failed.delete(hostKey(host));
         return { kind: 'open', conversation: opened.conversation, host };
       }
       last = opened;
       // No host is at fault when this machine is, and none gets better by trying on.
-      if (last.cause === 'local') return failed(last);
+      if (last.cause === 'local' && !last.source) return failed(last);
       if (last.outcome === 'deferred') hope = last;
-      this.shun(host);
+      if (!last.source) this.shun(host);
     }
     // As long as one of them may still take it, the others' refusal to talk is not the last word.
     return failed(hope ?? (last as Failure));
@@ -96,7 +115,9 @@ export class Connector {
     }
   }
 
-  async #tryHost(host: Host, route: Route, requireTls: boolean, credentials: ClientCredentials | undefined, report: Report): Promise<{ conversation: ClientConversation } | Failure> {
+  async #tryHost(host: Host, way: Way, credentials: ClientCredentials | undefined, report: Report): Promise<{ conversation: ClientConversation } | Failure> {
+    const { route, requireTls } = way;
+    const sources = this.#sources(host, way);
     let plan: TlsPlan;
     try {
       plan = await this.ports.tls.demandsFor({ host, route, requireTls });
@@ -111,9 +132,8 @@ export class Connector {
     let failure: Failure | undefined;
     for (const tls of plan.demands) {
       try {
-        const source = this.ports.source(host, route);
-        const conversation = await this.ports.open({
-          name: host.name, ip: host.ip, port: host.port, helo: this.ports.helo(), tls, ...(source !== undefined && { source }), ...(credentials && { credentials }),
+        const conversation = await this.#from(sources, {
+          name: host.name, ip: host.ip, port: host.port, helo: this.ports.helo(), tls, ...(credentials && { credentials }),
         });
         if (requireTls && (!conversation.tls || conversation.tls.verified === 'no')) {
           void conversation.quit();
@@ -138,6 +158,32 @@ export class Connector {
     }
     return failure ?? { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host };
   }
+
+  /** Local addresses for a host, in the order in which they are tried; undefined = the system's choice; [] when there must be one and is none. */
+  #sources({ ip }: Host, { pool }: Way): readonly (string | undefined)[] {
+    const same = (pool ?? this.ports.sources()).filter((source) => isIPv6(source) === isIPv6(ip));
+    if (!pool && same.length === 0) return [undefined];
+    const from = pool ? Math.min(Math.floor(this.ports.chance() * same.length), same.length - 1) : 0;
+    const turned = [...same.slice(from), ...same.slice(0, from)];
+    const now = this.ports.engine.clock.now();
+    const unusable = (source: string): boolean => (this.#unusable.get(source) ?? 0) > now;
+    return [...turned.filter((source) => !unusable(source)), ...turned.filter(unusable)];
+  }
+
+  /** From the first of these that can be used. @throws ConnectFailed */
+  async #from(sources: readonly (string | undefined)[], target: Omit<Target, 'source'>): Promise<ClientConversation> {
+    let failure: unknown;
+    for (const source of sources) {
+      try {
+        return await this.ports.open({ ...target, ...(source !== undefined && { source }) });
+      } catch (error) {
+        if (!(error instanceof ConnectFailed) || error.because !== 'source' || source === undefined) throw error;
+        this.#unusable.set(source, this.ports.engine.clock.now() + SHUNNED);
+        failure = error;
+      }
+    }
+    throw failure;
+  }
 }
 
 /** Told how the encryption of a connection went, where its domain wants reports. */
@@ -152,4 +198,5 @@ const failed = (failure: Failure): Opened => ({ kind: 'failed', failure });
 
 /** A wrong password is a mistake in this server's settings: no sender's mail bounces for it. */
 const failureOf = ({ phase, outcome, because, reply }: ConnectFailed, host: Host): Failure =>
-  phase === 'AUTH' && outcome === 'refused' ? { outcome: 'deferred', cause: 'line', phase, reply, host } : { outcome, cause: because, phase, reply, host };
+  because === 'source' ? { outcome, cause: 'local', phase, reply, host, source: true }
+  : phase === 'AUTH' && outcome === 'refused' ? { outcome: 'deferred', cause: 'line', phase, reply, host } : { outcome, cause: because, phase, reply, host };

@@ -1,4 +1,5 @@
 import type { Attempt, AttemptResult } from '@kiroku/domain/delivery/queue-events.js';
+import { isForwarded, type Sealer } from '@kiroku/domain/delivery/sealer.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Notify } from '@kiroku/domain/mail/events.js';
 import type { Host, Route } from '@kiroku/domain/routing/hosts.js';
@@ -11,24 +12,28 @@ export interface Job {
   readonly entries: readonly Entry[];
   /** Epoch ms. */
   readonly since: number;
+  /** The host that the claim names; '' = none. */
+  readonly host: string;
 }
 
 export const firstOf = ({ entries }: Pick<Job, 'entries'>): Entry => entries[0] as Entry;
 
-/** What the conversation is to send. */
-export function outbound(job: Job, bodies: Pick<ObjectStore, 'read'>): OutboundMessage {
-  const { message, row } = firstOf(job);
+/** What the conversation is to send. @param sealer asked about what is forwarded. */
+export function outbound(job: Job, bodies: Pick<ObjectStore, 'read'>, sealer?: Sealer): OutboundMessage {
+  const { message, row, messageId } = firstOf(job);
   const { sha256, size, at, body, smtputf8, requireTls, ret, envid } = message;
   const forwarder = forwarderOf(row);
   const trace = Buffer.from(forwarder === undefined ? message.trace : `Delivered-To: ${forwarder}\r\n${message.trace}`, 'utf8');
+  const sender = row.envelope_sender ?? message.sender;
   return {
-    sender: row.envelope_sender ?? message.sender, size: trace.length + size, body, smtputf8, requireTls, ...(ret && { ret }), ...(envid !== undefined && { envid }),
+    sender, size: trace.length + size, body, smtputf8, requireTls, ...(ret && { ret }), ...(envid !== undefined && { envid }),
     recipients: job.entries.map(({ row: { address, notify, orcpt } }) =>
       ({ address, ...(notify !== null && { notify: JSON.parse(notify) as Notify[] }), ...(orcpt !== null && { orcpt }) })),
     async *content() {
       if (trace.length > 0) yield trace;
       yield* bodies.read({ sha256, size, ...(at !== undefined && { at }) });
     },
+    ...(sealer && isForwarded(message, forwarder) && { seal: (content) => sealer.seal({ messageId, message, sender, forwarder, content }) }),
   };
 }
 

@@ -41,6 +41,8 @@ export class Loader {
     private readonly excluded: (key: string) => boolean,
     /** Takes what was read; each is in the window. */
     private readonly accept: (entry: Entry) => void,
+    /** Takes back one that waits in the window with a priority it no longer has: it is to leave, and to be read again. */
+    private readonly outranked: (key: string) => void = () => undefined,
   ) {}
 
   /** Everything is read anew: partitions were gained. */
@@ -157,6 +159,7 @@ export class Loader {
 
   #choose(head: Head): boolean {
     const key = keyOf(head);
+    if (this.window.isOutranked(head)) this.outranked(key);
     return !this.window.has(key) && !this.excluded(key) && this.window.admit(head);
   }
 

@@ -1,6 +1,7 @@
 import type { QueuedMessage } from '@kiroku/domain/delivery/queue-events.js';
 import type { QueueRow } from '@kiroku/domain/delivery/queue-view.js';
 import type { RetrySettings } from '@kiroku/domain/delivery/retry-settings.js';
+import type { Sealer } from '@kiroku/domain/delivery/sealer.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
@@ -29,6 +30,7 @@ export interface QueueAccess {
   nextDue(partitions: readonly number[], after: number): Promise<number | undefined>;
   claim(claims: readonly { readonly row: QueueRow; readonly host: string }[], now: number): Promise<readonly RowName[]>;
   unclaim(names: readonly RowName[], owner?: string): Promise<void>;
+  name(names: readonly RowName[], host: string): Promise<void>;
   foreignClaims(partitions: readonly number[]): Promise<readonly Claim[]>;
 }
 
@@ -60,11 +62,17 @@ export interface OutboundPorts {
   credentials(name: string): Promise<ClientCredentials | undefined>;
   /** Argument of EHLO. */
   helo(): string;
-  /** Local address to bind; undefined = the system's choice. */
-  source(host: Host, route: Route): string | undefined;
+  /**
+   * Local addresses that a recipient's connections come from, one of them by chance; hosts of a family without any are not called.
+   * Undefined where nothing special is set: then `sources` hold, the first of the host's family that can be used, [] = the system's choice.
+   */
+  pool(row: QueueRow): readonly string[] | undefined;
+  sources(): readonly string[];
   /** Policy and delivery hours. A row that may not go is left alone and asked about again every minute, or after `wake()`. */
   mayDeliver(row: QueueRow, now: number): boolean;
   settings(): OutboundSettings;
+  /** Vouches for what is forwarded (ARC); absent = nobody does. */
+  readonly sealer?: Sealer;
   /** 0 to 1. */
   chance(): number;
   /** Recipients whose attempt was recorded, by outcome. */

@@ -2,7 +2,7 @@ import type { AttemptResult, TlsOutcome } from '@kiroku/domain/delivery/queue-ev
 import type { Host, Route } from '@kiroku/domain/routing/hosts.js';
 import type { ClientConversation, SendResult } from '@kiroku/domain/smtp-client/types.js';
 import type { Claims } from './claims.js';
-import { type Connector, type Failure, hostKey, type Opened } from './connector.js';
+import { type Connector, type Failure, hostKey, type Opened, type Way } from './connector.js';
 import type { Entry } from './entry.js';
 import { FairQueue } from './fair-queue.js';
 import { attemptOf, type Job, outbound, unsent } from './job.js';
@@ -22,6 +22,8 @@ const MOST_HOSTS = 5;
 /** ms without new connections when one could not be had although others are open. */
 const OPENING_PAUSE = 5_000;
 const MOST_OUTCOMES = 100;
+/** ms after which a claim is told its host: most messages are done by then, and need no statement for it. */
+const LONG = 500;
 const NOBODY: ReadonlySet<string> = new Set();
 
 /** What all routes of the process share. */
@@ -65,10 +67,13 @@ export class RouteWork implements Wanting {
 
   constructor(
     readonly key: string,
-    readonly route: Route,
-    readonly requireTls: boolean,
+    private readonly way: Way,
     private readonly floor: Floor,
   ) {}
+
+  get route(): Route {
+    return this.way.route;
+  }
 
   get workers(): number {
     return this.#workers;
@@ -152,7 +157,7 @@ export class RouteWork implements Wanting {
       const own = new Set(mine);
       this.floor.leave(entries.filter((e) => !own.has(e)), 'later'); // changed meanwhile, or somebody else is at it
     }
-    if (mine.length > 0) return { entries: mine, since: ports.engine.clock.now() };
+    if (mine.length > 0) return { entries: mine, since: ports.engine.clock.now(), host };
     this.pace.untake();
     return this.#next(host);
   }
@@ -244,7 +249,7 @@ export class RouteWork implements Wanting {
   }
 
   #opened(): Promise<Opened> {
-    return this.floor.connector.open(this.route, this.requireTls, NOBODY, this.#report);
+    return this.floor.connector.open(this.way, NOBODY, this.#report);
   }
 
   /** @param job that it was opened for: when there is no connection it has been dealt with. */
@@ -256,7 +261,8 @@ export class RouteWork implements Wanting {
       return opened;
     }
     const { failure } = opened;
-    if (failure.cause === 'local') {
+    // What an administrator can repair is shown to him; other trouble of this machine is not worth an event for each message.
+    if (failure.cause === 'local' && !failure.source) {
       this.floor.localTrouble();
       if (job) this.#giveBack(job);
       return undefined;
@@ -273,14 +279,16 @@ export class RouteWork implements Wanting {
 
   /** Sends, if need be on a new connection or at another host. @returns the connection to go on with. */
   async #send(job: Job, open: Open): Promise<Open | undefined> {
-    const { connector, ports } = this.floor;
+    const { connector, claims, ports } = this.floor;
     const tried = new Set<string>();
     let here = open;
     for (let renewed = false; ; ) {
       const { conversation, host } = here;
       const sentBefore = conversation.sent;
       const ticket = this.pace.begin();
-      const results = await conversation.send(outbound(job, ports.bodies));
+      const slow = host.name === job.host && tried.size === 0 ? undefined : setTimeout(() => claims.named(job.entries.map((e) => e.row), host.name), LONG);
+      const results = await conversation.send(outbound(job, ports.bodies, ports.sealer));
+      clearTimeout(slow);
       const verdict = verdictOf(results, conversation, sentBefore);
       let other: Open | undefined;
       if (verdict.stale && !renewed) {
@@ -290,7 +298,7 @@ export class RouteWork implements Wanting {
         if (!other) return undefined;
       } else if (verdict.elsewhere && tried.size < MOST_HOSTS - 1) {
         connector.shun(host);
-        const opened = await connector.open(this.route, this.requireTls, tried.add(hostKey(host)), this.#report);
+        const opened = await connector.open(this.way, tried.add(hostKey(host)), this.#report);
         if (opened.kind === 'open') {
           this.#connected++;
           other = opened;

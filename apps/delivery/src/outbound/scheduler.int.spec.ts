@@ -101,6 +101,25 @@ describe('outbound delivery', () => {
     expect(order.slice(1, 7).filter((c) => c === 'a')).toHaveLength(3);
   });
 
+  it('puts first what an administrator wants first, though it waits in memory already', async () => {
+    const first = gate();
+    world.hosts.set('mx.y.test', { gate: () => first.opened });
+    await enqueue(h, ['busy@y.test']);
+    const read: number[] = [];
+    const mayDeliver = ({ address, priority }: { address: string; priority: number }): boolean => (address === 'urgent@y.test' && read.push(priority), true);
+    const r = started({ settings: () => ({ ...SETTINGS, concurrency: 1 }), mayDeliver });
+    await until('one is on its way', 20_000, async () => (await claimsIn(h)) === 1);
+    for (let i = 0; i < 10; i++) await enqueue(h, [`n${i}@y.test`]);
+    const urgent = await enqueue(h, ['urgent@y.test']);
+    await until('all are in memory', 20_000, () => r.outbound.state.rows === 12);
+    await execute(h.engine, queueAggregate, messageStream(urgent), { type: 'Prioritize', messageId: urgent, priority: -10, reason: 'the board waits' }, ORIGIN);
+    await until('that is seen', 20_000, () => read.includes(-10));
+    first.open();
+    await emptied();
+    // The one after the busy one may have been claimed before.
+    expect(world.delivered.indexOf('urgent@y.test')).toBeLessThanOrEqual(2);
+  });
+
   it('holds up nobody for a destination that is dead, and tries that again by the clock', async () => {
     world.hosts.set('mx.dead.test', { connect: () => unreachable() });
     const dead = await Promise.all(Array.from({ length: 30 }, (_, i) => enqueue(h, [`u${i}@dead.test`])));

@@ -50,6 +50,8 @@ export class Outbound {
   /** Somebody wants the next round before its time. */
   #woken = false;
   #endPause: () => void = () => undefined;
+  /** What waits in memory, by key: where it waits. */
+  readonly #waiting = new Map<string, readonly [Entry, RouteWork]>();
   /** Routes that got something to do. */
   readonly #touched = new Set<RouteWork>();
   #lookedAt = -Infinity;
@@ -70,7 +72,7 @@ export class Outbound {
     this.#sessions = new Sessions(() => Math.max(1, ports.settings().sessions));
     this.#recorder = new Recorder(ports, this.#claims, (entries) => this.#leave(entries), () => this.#pumpAll());
     this.#takeover = new Takeover(ports, this.#window, this.#recorder);
-    this.#loader = new Loader(ports.queue, this.#window, (key) => this.#takeover.has(key), (entry) => this.#accept(entry));
+    this.#loader = new Loader(ports.queue, this.#window, (key) => this.#takeover.has(key), (entry) => this.#accept(entry), (key) => this.#outranked(key));
     this.#floor = {
       ports, claims: this.#claims, recorder: this.#recorder, connector: new Connector(ports), sessions: this.#sessions,
       open: () => !this.#stop.signal.aborted && !this.#recorder.full && now() >= this.#pausedUntil,
@@ -78,6 +80,7 @@ export class Outbound {
       stillHere: (entry, work) => this.#stillHere(entry, work),
       taken: (entry) => {
         this.#window.taken(entry.key);
+        this.#waiting.delete(entry.key);
         this.#feed();
       },
       leave: (entries, again) => this.#leave(entries, again),
@@ -188,8 +191,19 @@ export class Outbound {
     if (!work) return this.#window.drop(entry.key);
     // Somebody asked for it: what is known of the route is to be found out anew.
     if (entry.row.why === 'retry requested') work.pace.probe();
-    work.waiting.add(entry);
+    this.#wait(entry, work);
     this.#touched.add(work);
+  }
+
+  #wait(entry: Entry, work: RouteWork): void {
+    work.waiting.add(entry);
+    this.#waiting.set(entry.key, [entry, work]);
+  }
+
+  /** Somebody gave it another priority: it is put where that belongs. */
+  #outranked(key: string): void {
+    const [entry, work] = this.#waiting.get(key) ?? [];
+    if (entry && work?.waiting.remove(entry)) this.#leave([entry], 'at once');
   }
 
   /** Undefined when it may not go now: it is looked at again in a while. */
@@ -204,9 +218,12 @@ export class Outbound {
 
   #workOf({ row, message }: Entry): RouteWork {
     const route = this.ports.route(row, message);
-    const key = message.requireTls ? `${routeKey(route)} requiretls` : routeKey(route);
+    const pool = this.ports.pool(row);
+    // RFC 8689 §5: a report is not lost for want of it.
+    const requireTls = message.requireTls && message.sender !== '';
+    const key = `${routeKey(route)}${requireTls ? ' requiretls' : ''}${pool ? ` from ${pool.join(' ')}` : ''}`;
     let work = this.#works.get(key);
-    if (!work) this.#works.set(key, (work = new RouteWork(key, route, message.requireTls, this.#floor)));
+    if (!work) this.#works.set(key, (work = new RouteWork(key, { route, requireTls, ...(pool && { pool }) }, this.#floor)));
     return work;
   }
 
@@ -215,7 +232,7 @@ export class Outbound {
     if (right === work) return true;
     if (!right) this.#leave([entry]);
     else {
-      right.waiting.add(entry);
+      this.#wait(entry, right);
       queueMicrotask(() => right.pump());
     }
     return false;
@@ -224,6 +241,7 @@ export class Outbound {
   #leave(entries: readonly Entry[], again?: 'at once' | 'later'): void {
     for (const entry of entries) {
       this.#window.drop(entry.key);
+      this.#waiting.delete(entry.key);
       if (again) this.#loader.again(entry.row, again === 'later');
     }
     if (again === 'at once') this.#rouse();

@@ -152,7 +152,7 @@ export function rig(history: TestHistory, world: World, changes: Partial<Outboun
     route: ({ destination }) => ({ kind: 'mx', domain: destination }),
     hosts: async (route) => ({ kind: 'hosts', hosts: [mxOf(route.kind === 'mx' ? route.domain : route.host)] }),
     tls: { demandsFor: async ({ host }) => ({ kind: 'demands', demands: [{ mode: 'off', verify: 'no', names: [host.name] }] }), failed: () => undefined },
-    credentials: async () => undefined, helo: () => 'mail.here.test', source: () => undefined, mayDeliver: () => true,
+    credentials: async () => undefined, helo: () => 'mail.here.test', pool: () => undefined, sources: () => [], mayDeliver: () => true,
     settings: () => SETTINGS, chance: () => 0.5, ...changes,
   };
   const outbound = new Outbound(ports, capacity);

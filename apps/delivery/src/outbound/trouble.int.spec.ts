@@ -60,13 +60,15 @@ describe('a process that dies while it sends', () => {
     world.hosts.set('mx.y.test', { gate: () => opened });
     const id = await enqueue(h, ['bob@y.test']);
     const first = started();
-    await until('it is being sent', 5_000, async () => (await claimsIn(h)) === 1 && world.connections === 1);
+    await until('it is being sent, and it is known where to', 5_000, async () =>
+      (await h.pool.query<{ host: string }>('SELECT host FROM ops.sending')).rows[0]?.host === 'mx.y.test' && world.connections === 1);
     const claimed = await rowsOf(h, id);
     void first.outbound.stop(0);
     await die(first);
     world = new World();
     const next = started();
     await until('the outcome is on record', 10_000, async () => (await attemptsOf(id)).length === 1 && (await claimsIn(h)) === 0);
+    expect((await attemptsOf(id))[0]?.host).toBe('mx.y.test');
     expect((await attemptsOf(id))[0]?.results).toEqual([{
       address: 'bob@y.test', outcome: 'unknown', cause: 'line', reply: '451 4.4.2 This server stopped before it recorded the outcome', phase: 'end-of-data',
       nextAt: NINE + 120_000, why: expect.stringContaining('line fault') as unknown,
@@ -223,6 +225,24 @@ describe("this machine's own trouble", () => {
 });
 
 describe('a connection that had died of idleness', () => {
+  it('with a pool of local addresses is on record, holds up no other mail, and passes when it is mended', async () => {
+    let pool = ['192.0.2.66'];
+    const connect = (target: { source?: string }): void => {
+      if (target.source === '192.0.2.66') throw new ConnectFailed('connect', 'deferred', 'source', '451 4.3.0 Local address cannot be used: 192.0.2.66 (EADDRNOTAVAIL)');
+    };
+    world.hosts.set('mx.y.test', { connect });
+    const ids = [await enqueue(h, ['bob@y.test']), await enqueue(h, ['cid@y.test'])];
+    for (let i = 0; i < 5; i++) await enqueue(h, [`u${i}@z.test`]);
+    const hosts: OutboundPorts['hosts'] = async (route) => ({ kind: 'hosts', hosts: [{ name: `mx.${route.kind === 'mx' ? route.domain : ''}`, ip: '192.0.2.25', port: 25, preference: 0, secure: false }] });
+    const r = started({ hosts, pool: ({ destination }) => (destination === 'y.test' ? pool : undefined) });
+    await until('all were tried', 10_000, async () => world.seen.length === 5 && (await rowsOf(h)).every((row) => row.last_outcome === 'deferred') && (await claimsIn(h)) === 0);
+    expect(await rowsOf(h)).toMatchObject(ids.map((message_id) => ({ message_id, attempts: 0, last_host: 'mx.y.test', last_reply: '451 4.3.0 Local address cannot be used: 192.0.2.66 (EADDRNOTAVAIL)' })));
+    pool = ['192.0.2.7'];
+    r.member.engine.clock.advance(70_000);
+    await emptied();
+    expect(world.targets.at(-1)?.source).toBe('192.0.2.7');
+  });
+
   it('costs the message nothing', async () => {
     let first = true;
     world.hosts.set('mx.y.test', { answer: (_, __, sentBefore) => (sentBefore > 0 && first ? ((first = false), { phase: 'MAIL', reply: '421 4.4.2 Idle for too long', close: true }) : '250 Ok') });

@@ -20,7 +20,7 @@ interface LaneState {
   lastMessage: string;
   ofLastMessage: number;
 }
-interface Member { lane: LaneState | undefined }
+interface Member { lane: LaneState | undefined; readonly priority: number }
 
 /**
  * Which due rows are in memory: at most so many, whatever the queue's length, and of each (destination, sender) only a share. Where
@@ -46,6 +46,12 @@ export class Window {
     return this.#members.has(key);
   }
 
+  /** Is it in, waiting, and was its priority another one when it came in? */
+  isOutranked(head: Head): boolean {
+    const member = this.#members.get(keyOf(head));
+    return member?.lane !== undefined && member.priority !== head.priority;
+  }
+
   /** Lets a row in that is not in, or notes that it was left out. @returns whether it is in now. */
   admit(head: Head): boolean {
     const lane = this.#laneOf(head.destination, head.sender);
@@ -58,7 +64,7 @@ export class Window {
     lane.waiting++;
     lane.ofLastMessage = together ? lane.ofLastMessage + 1 : 1;
     lane.lastMessage = head.message_id;
-    this.#members.set(keyOf(head), { lane });
+    this.#members.set(keyOf(head), { lane, priority: head.priority });
     return true;
   }
 
@@ -91,7 +97,7 @@ export class Window {
 
   /** A row that is under way already: it is not to be read until it is dropped. */
   occupy(key: string): void {
-    if (!this.#members.has(key)) this.#members.set(key, { lane: undefined });
+    if (!this.#members.has(key)) this.#members.set(key, { lane: undefined, priority: 0 });
   }
 
   drop(key: string): void {

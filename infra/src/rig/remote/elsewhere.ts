@@ -12,6 +12,8 @@ export class Elsewhere {
     readonly dns: DnsServer,
     /** Where all the servers of this world listen. */
     readonly port: number,
+    /** Where its MTA-STS policies are fetched. */
+    readonly httpsPort: number,
     private readonly net: number,
   ) {}
 
@@ -21,13 +23,13 @@ export class Elsewhere {
    * port; needs root.
    */
   static async start({ net = 77, usualDns = false } = {}): Promise<Elsewhere> {
-    const [port] = (await freePorts(1)) as [number];
-    return new Elsewhere(usualDns ? await DnsServer.start(53, `127.${net}.255.53`) : await DnsServer.start(), port, net);
+    const [port, https] = (await freePorts(2)) as [number, number];
+    return new Elsewhere(usualDns ? await DnsServer.start(53, `127.${net}.255.53`) : await DnsServer.start(), port, https, net);
   }
 
   /** What a server has to be started with to live in this world; its setting `outboundLoopback` must be on, too. */
   get env(): Readonly<Record<string, string>> {
-    return { KIROKU_DNS: this.dns.address, KIROKU_REMOTE_SMTP: `${this.port}` };
+    return { KIROKU_DNS: this.dns.address, KIROKU_REMOTE_SMTP: `${this.port}`, KIROKU_REMOTE_HTTPS: `${this.httpsPort}` };
   }
 
   /** An address that no other server of this world has. */
