@@ -9,6 +9,10 @@ import type { Projector } from '../read-model/projector.js';
 
 /** Events per row; a longer append to one stream takes several rows. */
 const MOST_PER_ROW = 500;
+/** Characters per row, unless one event alone has more: who reads the last event of a stream reads the row it is in. */
+const ROW_SIZE = 256 << 10;
+/** Up to so many rows go as values of their own: an array would have long texts escaped, character by character. */
+const FEW = 16;
 /** Events per transaction, unless a single call brings more. */
 const MOST_PER_APPEND = 4_000;
 
@@ -134,10 +138,12 @@ export class PostgresEventStore implements EventStore {
     const checkpoints = calls.flatMap((c) => c.checkpoints);
     await transaction(this.pool, async (db) => {
       if (appends.length > 0) {
+        const [streams, expected, versions, counts, lists] = rowsOf(appends);
+        const few = lists.length <= FEW;
         const { rows } = await db.query<{ conflicts: string[] | null }>({
-          name: 'append-decisions',
-          text: 'SELECT history.append_decisions($1, $2, $3, $4, $5) AS conflicts',
-          values: rowsOf(appends),
+          name: few ? `append-decisions-${lists.length}` : 'append-decisions',
+          text: `SELECT history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'}) AS conflicts`,
+          values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
         });
         const conflicts = rows[0]?.conflicts;
         if (conflicts) throw new VersionConflict(conflicts);
@@ -168,15 +174,28 @@ export class PostgresEventStore implements EventStore {
 /** Columns for `append_decisions`: streams, expected versions, versions before each row, counts, JSON lists. */
 function rowsOf(appends: readonly Append[]): [string[], (number | null)[], number[], number[], string[]] {
   const columns: ReturnType<typeof rowsOf> = [[], [], [], [], []];
-  for (const { stream, expected, events } of appends)
-    for (let start = 0; start < events.length; start += MOST_PER_ROW) {
-      const part = events.slice(start, start + MOST_PER_ROW);
+  for (const { stream, expected, events } of appends) {
+    let part: string[] = [];
+    let size = 0;
+    let start = 0;
+    const close = (): void => {
       columns[0].push(stream);
       columns[1].push(start === 0 ? expected : null);
       columns[2].push(expected + start);
       columns[3].push(part.length);
-      columns[4].push(JSON.stringify(part));
+      columns[4].push(`[${part.join(',')}]`);
+      start += part.length;
+      part = [];
+      size = 0;
+    };
+    for (const event of events) {
+      const json = JSON.stringify(event);
+      if (part.length > 0 && (part.length >= MOST_PER_ROW || size + json.length > ROW_SIZE)) close();
+      part.push(json);
+      size += json.length;
     }
+    close();
+  }
   return columns;
 }
 

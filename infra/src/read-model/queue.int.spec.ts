@@ -109,6 +109,28 @@ describe('claims', () => {
     expect(addresses(await queue.claim(rows.map((row) => ({ row, host: '' })), NINE))).toEqual(['c@y.test']);
   });
 
+  it('are not had for a row that another process takes out of the queue while the claim waits for that one’s claim to go', async () => {
+    const { queue } = process();
+    const other = process();
+    const id = await enqueue(['a@y.test']);
+    const rows = await queue.rows([{ message_id: id, address: 'a@y.test' }]);
+    await other.queue.claim(rows.map((row) => ({ row, host: '' })), NINE);
+    const writer = await h.pool.connect();
+    try {
+      await writer.query('BEGIN');
+      await writer.query('DELETE FROM view.queue_1 WHERE message_id = $1', [id]);
+      await writer.query('DELETE FROM ops.sending WHERE message_id = $1', [id]);
+      let settled = false;
+      const claimed = queue.claim(rows.map((row) => ({ row, host: '' })), NINE).finally(() => (settled = true));
+      await until('the claim is settled or waits', 5_000, async () =>
+        settled || (await h.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO ops.sending%'`)).rowCount !== 0);
+      await writer.query('COMMIT');
+      expect(await claimed).toEqual([]);
+    } finally {
+      writer.release();
+    }
+  });
+
   it('begin after the last attempt on record, whatever this machine’s clock says', async () => {
     const { queue } = process();
     const id = await enqueue(['a@y.test']);

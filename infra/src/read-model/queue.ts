@@ -143,7 +143,9 @@ export class PostgresQueue {
              SELECT d.m, d.a, q.partition, $5::uuid, d.h, greatest($6::bigint, q.last_at + 1)
              FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS d(m, a, v, h)
              CROSS JOIN LATERAL (
-               SELECT partition, last_at FROM view.queue_1 v WHERE v.message_id = d.m AND v.address = d.a AND v.state = 'waiting' AND v.version = d.v LIMIT 1) q
+               -- Locked: a row that somebody else has delivered and unclaimed since this statement began is gone, not claimable. Skipped: whoever writes it now is not waited for.
+               SELECT partition, last_at FROM view.queue_1 v WHERE v.message_id = d.m AND v.address = d.a AND v.state = 'waiting' AND v.version = d.v LIMIT 1
+               FOR KEY SHARE SKIP LOCKED) q
              ORDER BY d.m, d.a
              ON CONFLICT DO NOTHING RETURNING message_id, address`,
       values: [...columns(claims.map((c) => c.row)), claims.map((c) => c.row.version), claims.map((c) => c.host), this.owner, now],
@@ -163,6 +165,17 @@ export class PostgresQueue {
                SELECT s.ctid FROM unnest($1::text[], $2::text[]) AS d(m, a)
                CROSS JOIN LATERAL (SELECT c.ctid FROM ops.sending c WHERE c.message_id = d.m AND c.address = d.a AND c.owner = $3::uuid LIMIT 1) s))`,
       values: [...columns(names), owner],
+    });
+  }
+
+  /** Says which server these claims of ours are about, where that has become known, or another one, since. Not waited for by the disk. */
+  async name(names: readonly RowName[], host: string): Promise<void> {
+    if (names.length === 0) return;
+    await this.pool.query({
+      name: 'queue-name',
+      text: `UPDATE ops.sending s SET host = $4 FROM unnest($1::text[], $2::text[]) AS d(m, a)
+             WHERE s.message_id = d.m AND s.address = d.a AND s.owner = $3::uuid AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL`,
+      values: [...columns(names), this.owner, host],
     });
   }
 

@@ -1,19 +1,23 @@
 import { noticeView } from '@kiroku/domain/delivery/notice-view.js';
+import { quarantineView } from '@kiroku/domain/delivery/quarantine-view.js';
 import { queueView } from '@kiroku/domain/delivery/queue-view.js';
 import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type { Upgrades } from '@kiroku/domain/kernel/upcast.js';
-import { mailboxes, mailboxMessages } from '@kiroku/domain/mailbox/views.js';
+import { folderAccess, folderMetadata, folders, subscriptions } from '@kiroku/domain/mailbox/folder-views.js';
+import { mailboxStates } from '@kiroku/domain/mailbox/state-view.js';
+import { mailboxes, mailboxKeywords, mailboxMessages, mailboxVanished } from '@kiroku/domain/mailbox/views.js';
 import { administrators } from '@kiroku/domain/policy/administrator-view.js';
 import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
 import { credentialsView, gatewayView, relayDomains } from '@kiroku/domain/routing/views.js';
+import { adminActions } from '@kiroku/domain/story/admin-actions.js';
 import { messages, sessions } from '@kiroku/domain/story/views.js';
 import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js';
 
 /** Written in the transaction of the event store's append (promise 3). */
 export const INLINE_VIEWS = [
-  domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView,
-  gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView,
+  domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView, quarantineView,
+  mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView, adminActions,
 ] as unknown as readonly Projection[];
 /** Kept up to date by the worker. */
 export const FOLLOWING_VIEWS = [messages, sessions] as unknown as readonly Projection[];

@@ -1,0 +1,81 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { RecordedOf } from '@kiroku/domain/kernel/event.js';
+import type { EventLog, Subscription } from '@kiroku/domain/kernel/event-log.js';
+import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
+import { entryOf } from '@kiroku/domain/mailbox/batch.js';
+import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
+import type pg from 'pg';
+import { Politeness } from '../platform/politeness.js';
+import type { BodyCache } from './search-index-cache.js';
+
+/** Bodies read between two looks at how busy the machine is. */
+const STEP = 50;
+/** ms after each step: as usual, and while the machine is busy. */
+const USUAL = 20;
+const BUSY = 2_000;
+
+/**
+ * Reads, newest first, the bodies of mailboxes that nobody has asked for yet, so that the first search or listing finds them known.
+ * Gives way to all other work. For a start: it looks through all mailboxes; `followMail` goes on from there.
+ * @param most bodies; what is left waits for the next call.
+ * @returns how many it read.
+ */
+export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, signal: AbortSignal): Promise<number> {
+  const politeness = new Politeness(USUAL, BUSY);
+  let read = 0;
+  // One look at the index for all; a body in several mailboxes is one.
+  const { rows } = await pool.query<{ sha256: string; size: number; at: string | null }>({
+    text: `SELECT encode(m.sha256, 'hex') AS sha256, max(m.body_size) AS size, max(m.at) AS at FROM view.mailbox_message_1 m
+           WHERE NOT EXISTS (SELECT FROM cache.search_1 s WHERE s.sha256 = m.sha256) GROUP BY m.sha256 ORDER BY max(m.received_at) DESC LIMIT $1`,
+    values: [most],
+    ...PATIENT,
+  });
+  const refs: readonly BodyRef[] = rows.map(({ sha256, size, at }) => ({ sha256, size, ...(at !== null && { at }) }));
+  for (let start = 0; start < refs.length && !signal.aborted; start += STEP) {
+    read += await cache.ensure(refs.slice(start, start + STEP));
+    await pause(politeness.pace(), undefined, { signal }).catch(() => undefined);
+  }
+  return read;
+}
+
+/**
+ * Reads the bodies of mail that comes in from now on, soon after it did. For one consumer group: a process that does it is enough.
+ * Nothing is lost when it stops: what it has not read is read by whoever asks first.
+ */
+export function followMail(log: EventLog, cache: BodyCache, trouble: (error: unknown) => void): Promise<Subscription> {
+  const politeness = new Politeness(USUAL, BUSY);
+  return log.consume({
+    group: 'body-cache', topics: ['decision'], batch: 200,
+    pace: politeness.pace,
+    start: (topic, partition) => log.head(topic, partition),
+    handle: async ({ events }) => void (await cache.ensure(events.flatMap(({ event }) => bodiesIn(event as RecordedOf<MailboxEvent>)))),
+    trouble,
+  });
+}
+
+/** What is copied was read where it came from. */
+function bodiesIn({ type, data }: RecordedOf<MailboxEvent>): readonly BodyRef[] {
+  if (type === 'MessageAppended') return [{ sha256: data.sha256, size: data.bodySize, ...(data.at !== undefined && { at: data.at }) }];
+  if (type !== 'MessagesAppended' || data.from !== undefined) return [];
+  return data.sizes.map((_, i) => entryOf(data, data.firstUid + i)).map(({ sha256, bodySize, at }) => ({ sha256, size: bodySize, ...(at !== undefined && { at }) }));
+}
+
+/** Whole-table statements may take their time (ms); the driver reads this, its types do not know it. */
+const PATIENT = { query_timeout: 3_600_000 } as object;
+
+/**
+ * Forgets what is known of bodies that no mailbox has any more. For the worker's sweep, after the bodies; harmless at any time, as what
+ * is forgotten too early is found out again.
+ * @returns rows removed.
+ */
+export async function sweepCache(pool: pg.Pool): Promise<number> {
+  let removed = 0;
+  for (const table of ['cache.search_1', 'cache.body_1']) {
+    const { rowCount } = await pool.query({
+      text: `DELETE FROM ${table} c WHERE NOT EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = c.sha256)`,
+      ...PATIENT,
+    });
+    removed += rowCount ?? 0;
+  }
+  return removed;
+}
