@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { constants } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtApps } from './built-apps.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -28,7 +29,7 @@ const PATH = [join(root, 'node_modules/.kiroku'), join(root, 'node_modules/.bin'
 
 /** Runs a program to its end; resolves to its exit code, 128 + n when signal n ended it. */
 function run(program, args, env = {}) {
-  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, PATH, ...env } });
+  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, PATH, KIROKU_HOME: root, ...env } });
   const pass = (signal) => {
     // A terminal sends ^C to the whole group: passed on as well, the server would take it for an impatient second one.
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
@@ -107,7 +108,7 @@ const sources = () =>
     .concat('package-lock.json', 'tsconfig.base.json', 'tools/build.mjs')
     .sort();
 
-/** The files below a folder. While roles are being written, some have none: they are left out until their first file. */
+/** The files below a folder; none where there is none. */
 const list = (folder) =>
   existsSync(folder)
     ? readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -115,10 +116,15 @@ const list = (folder) =>
         .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     : [];
 
-const projects = () =>
-  ['domain', 'infra', 'migrations', 'tools', ...APPS]
-    .filter((project) => project === 'tools' || list(`${project}/src`).some((file) => file.endsWith('.ts')))
-    .map((project) => project.replace('apps/', ''));
+/** Applications that are built here. One without src/main.ts would be missing at run time: it fails, unless its project has no build. */
+function built() {
+  const { apps, problems } = builtApps(APPS);
+  for (const problem of problems) say(problem);
+  if (problems.length) process.exit(1);
+  return apps;
+}
+
+const projects = () => ['domain', 'infra', 'migrations', 'tools', ...APPS].map((project) => project.replace('apps/', ''));
 
 const nx = (targets, names, ...more) => [
   'node_modules/nx/dist/bin/nx.js',
@@ -132,13 +138,13 @@ const nx = (targets, names, ...more) => [
 const NX_ENV = { NX_DAEMON: 'false', NX_TUI: 'false' };
 
 async function build() {
-  const apps = APPS.filter((app) => existsSync(`${app}/src/main.ts`));
+  const apps = built();
   const wanted = hashOf(sources());
   if (holds(BUILT, wanted) && apps.every((app) => existsSync(`dist/${app}/main.js`))) return;
   say('building what changed');
   const since = performance.now();
   rmSync(BUILT, { force: true });
-  if (apps.length) await must(NODE, nx(['build'], apps.map((app) => app.replace('apps/', ''))), NX_ENV);
+  await must(NODE, nx(['build'], apps.map((app) => app.replace('apps/', ''))), NX_ENV);
   mkdirSync('dist', { recursive: true });
   writeFileSync(BUILT, wanted);
   say(`built in ${seconds(since)}`);

@@ -5,6 +5,8 @@ import { benchAccept } from './accept.js';
 import { haveDovecot } from './dovecot.js';
 import { benchEndToEnd } from './e2e.js';
 import { startKiroku, type KirokuUnderTest } from './kiroku-sut.js';
+import { benchImap, type ImapRow } from './imap.js';
+import { haveImapDovecot, startImapDovecot, startImapKiroku } from './imap-servers.js';
 import { generator } from './load.js';
 import { machine } from './machine.js';
 import { benchMemory, type MemoryRow } from './memory.js';
@@ -42,9 +44,18 @@ async function main(options: Options): Promise<Results> {
   }
   if (options.only.includes('replay') && kiroku) results.replay = await benchReplay(kiroku, quick, say);
   await kiroku?.stop();
+  if (options.only.includes('imap')) results.imap = await imap(options, versions);
   if (options.only.includes('outbound')) results.outbound = await outbound(options, versions);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
   return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
+}
+
+async function imap(options: Options, versions: Set<string>): Promise<readonly ImapRow[]> {
+  if (!haveImapDovecot()) say('no peer for imap: Dovecot must be installed, and we root');
+  const peers = haveImapDovecot() ? (['sdbox', 'maildir'] as const).map((format) => () => startImapDovecot(format)) : [];
+  const { rows, versions: found } = await benchImap([...peers, ...(options.peersOnly ? [] : [startImapKiroku])], options.quick, say);
+  for (const version of found) versions.add(version);
+  return rows;
 }
 
 async function outbound(options: Options, versions: Set<string>): Promise<OutboundResult | undefined> {

@@ -3,7 +3,7 @@ import { parseOptions } from './options.js';
 
 describe('the options of the benchmark', () => {
   it('mean everything, at length, when there are none', () => {
-    expect(parseOptions([])).toEqual({ quick: false, only: ['accept', 'e2e', 'outbound', 'replay', 'memory'], peersOnly: false });
+    expect(parseOptions([])).toEqual({ quick: false, only: ['accept', 'e2e', 'imap', 'outbound', 'replay', 'memory'], peersOnly: false });
   });
 
   it('choose benchmarks by name, several of them by comma or by repetition', () => {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHMARKS = ['accept', 'e2e', 'outbound', 'replay', 'memory'] as const;
+export const BENCHMARKS = ['accept', 'e2e', 'imap', 'outbound', 'replay', 'memory'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
 
 export interface Options {

@@ -1,5 +1,6 @@
 import { describe, type AcceptRow } from './accept.js';
 import type { EndToEndRow } from './e2e.js';
+import type { ImapRow } from './imap.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
 import type { OutboundResult } from './outbound.js';
@@ -12,6 +13,7 @@ export interface Results {
   readonly quick: boolean;
   accept?: AcceptRow[];
   e2e?: EndToEndRow;
+  imap?: readonly ImapRow[];
   outbound?: OutboundResult | undefined;
   replay?: ReplayRow[];
   memory?: MemoryRow[];
@@ -46,6 +48,7 @@ export function report(results: Results): string {
     `${results.versions.join('; ')}; generator ${results.generator}${results.quick ? '; quick run: short and few rounds' : ''}`,
     acceptTable(results.accept),
     endToEndTable(results.e2e),
+    imapTable(results.imap),
     outboundTables(results.outbound),
     replayTable(results.replay),
     memoryTable(results.memory),
@@ -64,6 +67,21 @@ function endToEndTable(row: EndToEndRow | undefined): string {
   const what = `${row.messages} × 3 KB, 50 kept, 10 mailboxes`;
   const head = ['in the mailbox per second', 'Postfix → Dovecot', 'Kiroku', 'ratio', 'target', ''];
   return table(head, [compared(what, row.rates, PEER.e2e, TARGETS.e2e)]);
+}
+
+/** The peer is the fastest of the others in each case. */
+function imapTable(rows: readonly ImapRow[] | undefined): string {
+  if (!rows) return '';
+  const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))];
+  const lines = rows.map(({ what, unit, target, figures }) => {
+    const own = figures.Kiroku;
+    const others = names.flatMap((name) => (name === 'Kiroku' ? [] : (figures[name] ?? [])));
+    const best = unit === 'ms' ? Math.min(...others) : Math.max(...others);
+    const ratio = own === undefined || others.length === 0 ? undefined : unit === 'ms' ? best / own : own / best;
+    const cells = names.map((name) => (figures[name] === undefined ? '–' : `${figures[name].toFixed(unit === 'ms' ? 1 : 0)} ${unit}`));
+    return [what, ...cells, times(ratio), `≥ ${target} ×`, verdict(ratio === undefined ? undefined : ratio >= target)];
+  });
+  return table(['IMAP', ...names, 'ratio', 'target', ''], lines);
 }
 
 function outboundTables(result: OutboundResult | undefined): string {

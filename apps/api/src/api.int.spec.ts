@@ -10,6 +10,7 @@ import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import type { z } from 'zod';
 import { Problem } from './http/problem.js';
+import * as administration from './administration-schemas.js';
 import * as schemas from './schemas.js';
 import { type TestApi, testApi } from './testing/test-api.js';
 
@@ -241,7 +242,7 @@ describe('an account list', () => {
     expect(headers.get('content-type')).toContain('application/x-ndjson');
     expect(lines(text)).toEqual([
       { line: 1, address: 'u1@i.test', result: 'would-add' },
-      { line: 2, address: 'u1@i.test', result: 'duplicate' },
+      { line: 2, address: 'u1@i.test', result: 'duplicate', first: 1 },
       { line: 3, result: 'refused', reason: expect.any(String), detail: expect.any(String) },
       { line: 4, result: 'refused', reason: 'columns', detail: expect.any(String) },
       { done: 4, total: 4 },
@@ -285,6 +286,9 @@ describe('settings', () => {
 
   it('change at once and go back to the default', async () => {
     expect(await gives(schemas.AllSettings, v1('PATCH', '/settings', { hops: 20, vrfy: true, trustedIps: ['192.0.2.0/24'] }))).toMatchObject({ settings: { hops: 20, vrfy: true }, changed: ['hops', 'vrfy', 'trustedIps'] });
+    const { details } = await gives(schemas.AllSettings, v1('GET', '/settings'));
+    expect(details.find((s) => s.name === 'hops')).toMatchObject({ value: 20, default: 25, changed: true, setAt: expect.any(Number), setBy: 'admin:admin', unit: 'count' });
+    expect(details.find((s) => s.name === 'srs')).not.toHaveProperty('setAt');
     expect((await gives(schemas.AllSettings, v1('PATCH', '/settings', { hops: null, vrfy: null, trustedIps: null }))).changed).toEqual([]);
     expect((await actorOf('settings')).map(([type, actor]) => [type, actor])).toEqual([['SettingsChanged', 'admin:admin'], ['SettingsChanged', 'admin:admin']]);
   });
@@ -433,6 +437,54 @@ describe('messages', () => {
   });
 });
 
+describe('what administrators did', () => {
+  const list = async (query: string) => (await gives(administration.Actions, v1('GET', `/admin/actions?${query}`))).items;
+
+  it('is listed newest first, by whom, about what and when, without secrets', async () => {
+    await v1('POST', '/domains', { name: 'Audit.test' });
+    await v1('POST', '/accounts', { address: 'ann@audit.test', password: 'correct horse' });
+    await v1('PATCH', '/domains/audit.test', { accountLimit: 7 });
+    const about = await list('subject=AUDIT.test');
+    expect(about).toMatchObject([
+      { type: 'DomainChanged', subject: 'audit.test', actor: 'admin:admin', data: { accountLimit: 7 } }, { type: 'DomainAdded', subject: 'audit.test' },
+    ]);
+    const [added] = await list('subject=ann@audit.test');
+    expect(added).toMatchObject({ type: 'AccountAdded', request: expect.any(String) });
+    expect(JSON.stringify(added)).not.toMatch(/credentials|correct/);
+    expect((await list('type=DomainAdded&actor=admin')).map((a) => a.subject)).toContain('audit.test');
+    expect(await list('actor=nobody')).toEqual([]);
+    expect(await list('until=2020-01-01')).toEqual([]);
+    expect(await list(`since=${about[0]?.at}&subject=audit.test`)).toHaveLength(1);
+    const first = await gives(administration.Actions, v1('GET', '/admin/actions?limit=1'));
+    expect((await list(`limit=1&after=${first.next}`))[0]?.id).not.toBe(first.items[0]?.id);
+    await refuses('bad-request', 400, v1('GET', '/admin/actions?after=x'));
+    await refuses('bad-request', 400, v1('GET', '/admin/actions?type=Nonsense'));
+  });
+});
+
+describe('messages set aside', () => {
+  const aside = async (messageId: string): Promise<void> => {
+    const data = { messageId, sha256: 'ab'.repeat(32), size: 10, partition: 0, position: 0, error: 'TypeError: no', tries: 5, since: 1 };
+    const events = record([{ type: 'MessageQuarantined', data }], api.platform.engine, { actor: 'system:delivery', correlation: messageId }, {});
+    await api.platform.engine.store.append([{ stream: `quarantine-${messageId}`, expected: 0, events }]);
+  };
+
+  it('are listed, warned of, and tried again in the name of who asks', async () => {
+    const [one, two] = [api.platform.engine.ids.queueId(), api.platform.engine.ids.queueId()];
+    for (const id of [one, two]) await aside(id);
+    expect((await gives(administration.Quarantined, v1('GET', '/quarantine'))).items).toMatchObject([{ messageId: one, state: 'aside', error: 'TypeError: no', tries: 5 }, { messageId: two }]);
+    expect((await gives(administration.Quarantined, v1('GET', `/quarantine?after=${one}`))).items).toMatchObject([{ messageId: two }]);
+    expect((await v1('GET', '/health')).body).toMatchObject({ warnings: [{ kind: 'quarantine', messages: 2, role: 'delivery' }] });
+    expect((await gives(schemas.Messages, v1('GET', '/messages?state=quarantined'))).items).toEqual([]); // the log knows no such message
+    await refuses('bad-reason', 422, v1('POST', `/quarantine/${one}/retry`, { reason: ' ' }));
+    await refuses('not-quarantined', 404, v1('POST', '/quarantine/NONE/retry', { reason: 'ticket 7' }));
+    expect(await gives(administration.QuarantineRetried, v1('POST', `/quarantine/${one}/retry`, { reason: 'ticket 7' }))).toEqual({ retried: 1 });
+    expect(await gives(administration.QuarantineRetried, v1('POST', '/quarantine/retry', { reason: 'ticket 8' }))).toEqual({ retried: 1 });
+    expect((await actorOf(`quarantine-${one}`)).at(-1)?.slice(0, 2)).toEqual(['QuarantineRetried', 'admin:admin']);
+    await api.platform.pool.query('TRUNCATE view.quarantine_1');
+  });
+});
+
 describe('operations', () => {
   it('tell how far each view is behind', async () => {
     const views = await until('the views have caught up', 10_000, async () => {
@@ -447,6 +499,14 @@ describe('operations', () => {
     api.platform.live();
     await until('this process is known', 5_000, async () => (await gives(schemas.Health, v1('GET', '/health'))).roles.length === 1);
     expect(await gives(schemas.Live, ask('GET', '/api/v1/health/ready', undefined, {}))).toEqual({ status: 'ok' });
+    const expiresAt = Date.now() + 86_400_000;
+    const warned = JSON.stringify([{ kind: 'certificate', name: 'default', expiresAt }]);
+    await api.platform.pool.query(`INSERT INTO ops.process SELECT gen_random_uuid(), 'smtp', host, 1, started_at, seen_at, NULL, metrics, $1 FROM ops.process UNION ALL
+      SELECT gen_random_uuid(), 'pop3', host, 2, started_at, seen_at, NULL, metrics, $1 FROM ops.process`, [warned]);
+    const attention = await gives(schemas.Health, v1('GET', '/health'));
+    expect([attention.status, attention.warnings]).toEqual(['warning', [{ kind: 'certificate', name: 'default', expiresAt, role: 'pop3', host: expect.any(String) }]]);
+    expect(await gives(schemas.Live, ask('GET', '/api/v1/health/ready', undefined, {}))).toEqual({ status: 'ok' });
+    await api.platform.pool.query(`DELETE FROM ops.process WHERE role <> 'api'`);
     await api.platform.pool.query(`UPDATE ops.process SET trouble = 'the disk is full'`);
     const { body } = await v1('GET', '/health');
     expect(body).toMatchObject({ status: 'trouble', roles: [{ role: 'api', ok: false, processes: [{ trouble: 'the disk is full' }] }] });

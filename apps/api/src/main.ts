@@ -11,7 +11,7 @@ runRole('api', async ({ config, postgres, roles }) => {
   const platform = openPlatform('api', postgres, 6);
   const { pool, log, engine, metrics, logger } = platform;
   const administrator = await new Administrators(pool, engine).ensureFirst(config.data);
-  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles });
+  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles, hostname: config.hostname });
   if (config.httpPort !== undefined) {
     const { address, port } = await listen(app, config.bind, config.httpPort);
     logger.info({ address, port, administrator }, 'api serves');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import YAML from 'yaml';
 import { type TestApi, testApi } from './testing/test-api.js';
 
 interface Operation {
@@ -65,6 +66,12 @@ describe('the OpenAPI document', () => {
     expect(list?.parameters?.map((p) => p.name).sort()).toEqual(['after', 'limit', 'recipient', 'sender', 'since', 'state', 'until']);
     expect(list?.responses['200']?.content?.['application/json']?.schema).toMatchObject({ type: 'object', required: ['items'] });
     expect(document.paths['/api/v1/accounts/import']?.post?.requestBody?.content).toHaveProperty(['text/tab-separated-values']);
+  });
+
+  it('is the same in YAML, without a token', async () => {
+    const answer = await fetch(`${api.url}/openapi.yaml`);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringMatching(/yaml/)]);
+    expect(YAML.parse(await answer.text())).toEqual(document);
   });
 
   it('has a page for people that needs no token', async () => {

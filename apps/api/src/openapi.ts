@@ -26,7 +26,7 @@ export function documentOf(app: NestExpressApplication, version: string): OpenAP
   return document;
 }
 
-/** /openapi.json and, for people, /docs. Neither tells a stranger more than the source code does. */
+/** /openapi.json, the same as /openapi.yaml and, for people, /docs. Neither tells a stranger more than the source code does. */
 export function serveDocument(app: NestExpressApplication, version: string): void {
-  SwaggerModule.setup('docs', app, () => documentOf(app, version), { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml', raw: ['json'], customSiteTitle: 'Kiroku admin API' });
+  SwaggerModule.setup('docs', app, () => documentOf(app, version), { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml', raw: ['json', 'yaml'], customSiteTitle: 'Kiroku admin API' });
 }

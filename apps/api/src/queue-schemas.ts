@@ -11,6 +11,7 @@ const pattern = z.string().max(320);
 const instant = z.int().min(0).describe('Epoch ms');
 const reason = z.string().max(2_000).describe('In your own words, for the story; needed');
 const route = z.string().max(300).describe('host:port, [IPv6]:port, with * at the end for implicit TLS; empty = as usual again');
+const priority = z.int().describe('Of priority: -100 to 100, lower first; 0 is usual');
 const verb = z.enum(QUEUE_VERBS);
 
 const filter = {
@@ -33,7 +34,9 @@ export const QueueQuery = PageQuery.extend({
   sort: z.enum(QUEUE_ORDERS).default('age').describe('age: oldest first; next: by the next try, without held ones'),
 });
 export const QueueFilterQuery = z.strictObject(filter);
-export const QueueCountQuery = z.strictObject({ ...filter, for: verb.optional().describe('Only those for which this order means something'), to: route.optional().describe('With for=reroute') });
+export const QueueCountQuery = z.strictObject({ ...filter, for: verb.optional().describe('Only those for which this order means something'), to: route.optional().describe('With for=reroute'),
+  priority: z.string().regex(/^-?\d{1,3}$/).transform(Number).pipe(z.int()).optional().describe('With for=priority'),
+});
 export const QueueSummaryQuery = z.strictObject({ ...filter, limit: PageQuery.shape.limit.describe('Destinations') });
 export const QueueBulkQuery = z.strictObject({ ...filter, all: flag.describe('Needed where no filter is named'), dryRun: flag.describe('Says what would be done and does nothing') });
 
@@ -65,7 +68,7 @@ export const QueuedMessageParam = z.object({ id: z.string().min(1).max(100).desc
 export const QueuedMessageVerb = QueuedMessageParam.extend({ verb });
 export const QueueVerbParam = z.object({ verb });
 export const QueueStoryQuery = z.strictObject({ address: address.optional().describe('This recipient only') });
-export const QueueOrder = z.strictObject({ reason, route: route.optional().describe('Of reroute: host:port; empty = as usual again') });
+export const QueueOrder = z.strictObject({ reason, route: route.optional().describe('Of reroute: host:port; empty = as usual again'), priority: priority.optional() });
 export const QueueMessageOrder = QueueOrder.extend({ addresses: z.array(address).min(1).max(10_000).optional().describe('All recipients for which it means something, when absent') });
 export const QueueChange = z.strictObject({ address, to: address.describe('The new address'), reason });
 export const QueueChanged = z.object({ messageId: z.string(), addresses: z.array(z.string()) });

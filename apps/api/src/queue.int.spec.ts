@@ -127,6 +127,10 @@ describe('the queue', () => {
     await refuses('bad-request', 400, v1('POST', '/destroy?all=true', because));
     await refuses('bad-route', 422, v1('POST', '/reroute?all=true', because));
     await refuses('bad-route', 422, v1('POST', `/messages/${other}/reroute`, { ...because, route: 'x:0' }));
+    await refuses('bad-priority', 422, v1('POST', '/priority?all=true', because));
+    await refuses('same-priority', 409, v1('POST', `/messages/${other}/priority`, { ...because, priority: 0 }));
+    expect((await v1('POST', '/priority?destination=y.test', { ...because, priority: -5 })).body).toMatchObject([{}, { result: 'done' }, {}, { summary: { done: 1 } }]);
+    expect((await list('destination=y.test')).map((i) => i.priority)).toEqual([-5]);
     await refuses('not-held', 409, v1('POST', `/messages/${other}/release`, because));
     await refuses('unknown-recipient', 404, v1('POST', `/messages/${other}/hold`, { ...because, addresses: ['none@y.test'] }));
     await refuses('already-a-recipient', 409, v1('POST', `/messages/${other}/change`, { ...because, address: 'bob@y.test', to: 'cid@z.test' }));

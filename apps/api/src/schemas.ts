@@ -67,6 +67,7 @@ export const ImportQuery = z.strictObject({
 export const ImportLine = z.union([
   z.object({
     line: z.int().describe('Of the list, from 1'), address: z.string().optional(), result: z.enum(['added', 'would-add', 'duplicate', 'refused']),
+    first: z.int().optional().describe('Of a duplicate within the list: the line that names it first'),
     reason: z.string().optional(), detail: z.string().optional(),
   }),
   z.object({ done: z.int(), total: z.int() }).describe('Progress'),
@@ -116,19 +117,27 @@ export const Story = z.object({
 
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   senderTrust: ['login', 'envelope', 'header'], outboundFamily: ['both', 'ipv4', 'ipv6', 'prefer-ipv4', 'prefer-ipv6'], noticeLanguage: ['both', 'ja', 'en'],
+  outboundEightBit: ['downgrade', 'bounce', 'send'],
 };
 /** By the shape of the defaults, so that a new setting is here at once. */
 const settingShape = Object.fromEntries(
   Object.entries(DEFAULTS).map(([name, value]: [string, unknown]) => {
     const choice = CHOICES[name];
     if (choice) return [name, z.enum(choice)];
-    if (name === 'retry') return [name, z.record(z.string(), z.unknown()).describe('base, senders, destinations: see docs/outbound.md')];
+    if (typeof value === 'object' && !Array.isArray(value)) return [name, z.record(z.string(), z.unknown()).describe('See docs/outbound.md')];
     if (typeof value === 'number') return [name, z.int().min(0)];
     if (typeof value === 'boolean') return [name, z.boolean()];
     return [name, Array.isArray(value) ? z.array(z.string().max(100)).max(10_000) : z.string().max(2_000)];
   }),
 ) as unknown as { [K in keyof Settings]: z.ZodType<Settings[K]> };
-export const AllSettings = z.object({ settings: z.object(settingShape), changed: z.array(z.string()).describe('Names that differ from the default') });
+const SettingDetail = z.object({
+  name: z.string(), value: z.unknown(), default: z.unknown(), changed: z.boolean().describe('Differs from the default'),
+  setAt: instant.optional().describe('When it was last set; absent = never'), setBy: z.string().optional(),
+  unit: z.enum(['ms', 'bytes', 'count', 'text', 'list', 'switch', 'choice', 'schedule']), means: z.object({ en: z.string(), ja: z.string() }),
+});
+export const AllSettings = z.object({
+  settings: z.object(settingShape), changed: z.array(z.string()).describe('Names that differ from the default'), details: z.array(SettingDetail),
+});
 export const SettingsChange = z
   .strictObject(Object.fromEntries(Object.entries(settingShape).map(([name, schema]) => [name, schema.nullable().optional()])) as {
     [K in keyof Settings]: z.ZodOptional<z.ZodNullable<z.ZodType<Settings[K]>>>;
@@ -154,9 +163,21 @@ export const Administrators = z.object({
 export const Views = z.object({
   items: z.array(z.object({ name: z.string(), inline: z.boolean(), topics: z.array(z.string()), lag: z.int().describe('Events not in it yet') })),
 });
-const Process = z.object({ role: z.string(), host: z.string(), pid: z.int(), startedAt: instant, seenAt: instant, trouble: z.string().nullable() });
+const warnings = {
+  restarts: { kind: z.literal('restarts'), times: z.int().describe('Within ten minutes') },
+  disk: { kind: z.literal('disk'), freeBytes: z.number() },
+  certificate: { kind: z.literal('certificate'), name: z.string(), expiresAt: z.int().describe('Epoch ms; may be past') },
+  quarantine: { kind: z.literal('quarantine'), messages: z.int() },
+};
+const from = { role: z.string(), host: z.string().optional() };
+const Warning = z.union([z.object(warnings.restarts), z.object(warnings.disk), z.object(warnings.certificate), z.object(warnings.quarantine)]);
+const Attention = z.union([
+  z.object({ ...warnings.restarts, ...from }), z.object({ ...warnings.disk, ...from }), z.object({ ...warnings.certificate, ...from }), z.object({ ...warnings.quarantine, ...from }),
+]);
+const Process = z.object({ role: z.string(), host: z.string(), pid: z.int(), startedAt: instant, seenAt: instant, trouble: z.string().nullable(), warnings: z.array(Warning) });
 export const Health = z.object({
-  status: z.enum(['ok', 'trouble']), database: z.boolean(),
+  status: z.enum(['ok', 'warning', 'trouble']).describe('warning: ready, but something wants attention'), database: z.boolean(),
   roles: z.array(z.object({ role: z.string(), ok: z.boolean(), processes: z.array(Process) })),
+  warnings: z.array(Attention),
 });
 export const Live = z.object({ status: z.enum(['ok', 'trouble']) });

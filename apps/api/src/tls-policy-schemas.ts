@@ -1,5 +1,6 @@
 import { TLS_MODES, TLS_VERSIONS } from '@kiroku/domain/tls-policy/row.js';
 import { z } from 'zod';
+import { page, PageQuery } from './schemas.js';
 
 /** Schemas of the TLS table's routes. */
 
@@ -21,3 +22,25 @@ export const TlsRowChange = z
 export const PeerParam = z.object({ peer });
 const blocks = z.array(z.string().max(100)).max(10_000).optional();
 export const NeverOfferedChange = z.strictObject({ add: blocks, remove: blocks }).describe('Addresses and CIDR blocks');
+
+const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/).describe('UTC day, 2026-01-05');
+const domain = z.string().min(1).max(255);
+const sessions = z.number().int().min(0);
+export const TlsDaysQuery = PageQuery.extend({
+  after: z.string().min(11).max(300).optional().describe('The `next` of the page before'), domain: domain.optional(), since: day.optional(), until: day.optional(),
+});
+export const TlsDays = page(z.object({
+  day: z.string(), domain: z.string(), successful: sessions, failed: sessions, failures: z.array(z.string()).describe('Kinds (RFC 8460 §4.3), the most frequent first'),
+}));
+export const TlsReportParam = z.object({ day, domain });
+/** RFC 8460 §4.4. */
+export const TlsReport = z.object({
+  'organization-name': z.string(), 'date-range': z.object({ 'start-datetime': z.string(), 'end-datetime': z.string() }), 'contact-info': z.string(), 'report-id': z.string(),
+  policies: z.array(z.object({
+    policy: z.object({ 'policy-type': z.string(), 'policy-string': z.array(z.string()).optional(), 'policy-domain': z.string(), 'mx-host': z.array(z.string()).optional() }),
+    summary: z.object({ 'total-successful-session-count': sessions, 'total-failure-session-count': sessions }),
+    'failure-details': z.array(z.object({
+      'result-type': z.string(), 'sending-mta-ip': z.string().optional(), 'receiving-mx-hostname': z.string(), 'receiving-ip': z.string().optional(), 'failed-session-count': sessions,
+    })).optional(),
+  })),
+});

@@ -71,6 +71,9 @@ export class Run {
 type Cell = string | number | boolean | null | undefined;
 export type Columns<T> = { readonly [H in Heading]?: (item: T, run: Run) => Cell };
 
+/** Something is wrong, and all about it has been told: only the exit code 1 is left. */
+export class Told extends Error {}
+
 export type Adder = (parent: Command, terminal: Terminal) => void;
 
 /**

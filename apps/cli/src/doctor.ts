@@ -1,52 +1,65 @@
+import { X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, open, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { access, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
-import { type Config, ConfigRefused, readConfig } from '@kiroku/infra/config/config.js';
+import { dirname, join } from 'node:path';
+import type { Health } from '@kiroku/infra/admin/operations.js';
+import { type Config, readConfig } from '@kiroku/infra/config/config.js';
 import { isInitialised } from '@kiroku/infra/postgres/data-folder.js';
 import { findBinaries } from '@kiroku/infra/postgres/binaries.js';
 import { serverIdentity } from '@kiroku/infra/postgres/identity.js';
 import { runningServer } from '@kiroku/infra/supervise/pid-file.js';
-import type { Command } from 'commander';
+import { EXPIRES_SOON } from '@kiroku/infra/telemetry/warnings.js';
+import { Failed } from './client.js';
+import { type Adder, leaf, type Run, Told } from './command.js';
+import { configProblems } from './config-words.js';
+import { type Check, CHECKS, FINDINGS, type Says, STATES } from './doctor-words.js';
+import { fill, say } from './texts.js';
+import { warningWords } from './warnings.js';
 
-interface Finding { readonly check: string; readonly state: 'ok' | 'warning' | 'wrong'; readonly says: string }
+interface Finding { readonly check: Check; readonly state: keyof typeof STATES; readonly says: Says; readonly about: readonly (string | number)[] }
 
 const GIB = 1024 ** 3;
+const finding = (check: Check, state: Finding['state'], says: Says, ...about: readonly (string | number)[]): Finding => ({ check, state, says, about });
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** `kiroku doctor`: looks at the machine, the settings and the data folder. Needs no running server and changes nothing. */
-export function registerDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .description('check settings, data folder, ports, disk and the running server')
-    .option('--json', 'a JSON list of findings')
-    .action(async ({ json }: { json?: boolean }) => {
-      const findings = await examine();
-      process.stdout.write(json ? `${JSON.stringify(findings)}\n` : findings.map((f) => `${f.state.padEnd(8)}${f.check}: ${f.says}\n`).join(''));
-      process.exitCode = findings.some((f) => f.state === 'wrong') ? 1 : 0;
-    });
-}
+/** `kiroku doctor`: looks at the machine, the settings and the data folder, and asks the server if it runs. Needs no running server and changes nothing. */
+export const addDoctorCommand: Adder = (program, terminal) => {
+  leaf(program, terminal, 'doctor', 'check settings, data folder, ports, disk, certificates and the running server', async (run) => {
+    const findings = await examine(run);
+    const words = ({ says, about }: Finding): string => fill(FINDINGS[says][run.language], about);
+    if (run.json) run.value(findings.map((f) => ({ check: f.check, state: f.state, says: words(f) })));
+    else run.out(findings.map((f) => `${run.text(STATES[f.state]).padEnd(run.language === 'ja' ? 4 : 8)}${run.text(CHECKS[f.check])}: ${words(f)}\n`).join(''));
+    if (findings.some((f) => f.state === 'wrong')) throw new Told();
+  });
+};
 
-async function examine(): Promise<readonly Finding[]> {
+async function examine(run: Run): Promise<readonly Finding[]> {
+  const { language, terminal: { env } } = run;
   let config: Config;
   try {
-    config = readConfig(process.env);
+    const { KIROKU_TOKEN: _, ...settings } = env;
+    config = readConfig(settings);
   } catch (error) {
-    if (error instanceof ConfigRefused) return error.problems.map((says) => ({ check: 'settings', state: 'wrong', says }));
-    throw error;
+    const problems = configProblems(error, language);
+    if (!problems) throw error;
+    return problems.map((problem) => finding('settings', 'wrong', 'said', problem));
   }
-  const settings = config.warnings.map((says): Finding => ({ check: 'settings', state: 'warning', says }));
-  const found = await Promise.all([checkNode(), checkFolder(config), checkDisk(config), checkPostgres(config), checkKey(config), ...checkPorts(config)]);
-  return [...(settings.length > 0 ? settings : [{ check: 'settings', state: 'ok', says: 'complete' } as const]), ...found.flat()];
+  const settings = configProblems(config.warnings, language)?.map((warning) => finding('settings', 'warning', 'said', warning)) ?? [];
+  const found = await Promise.all([
+    checkFolder(config), checkDisk(config), checkPostgres(config), checkKey(config), checkCertificates(config, run), checkServer(config, run), ...checkPorts(config),
+  ]);
+  return [...(settings.length > 0 ? settings : [finding('settings', 'ok', 'complete')]), checkNode(), ...found.flat()];
 }
 
-const checkNode = async (): Promise<Finding> => {
-  const major = Number(process.versions.node.split('.')[0]);
-  return { check: 'node', state: major >= 24 ? 'ok' : 'wrong', says: `version ${process.versions.node}${major >= 24 ? '' : ': Kiroku runs on 24, which npm brings'}` };
-};
+function checkNode(): Finding {
+  const good = Number(process.versions.node.split('.')[0]) >= 24;
+  return finding('node', good ? 'ok' : 'wrong', good ? 'nodeGood' : 'nodeOld', process.versions.node);
+}
 
 async function checkFolder({ data }: Config): Promise<Finding> {
   const there = await stat(data).catch(() => undefined);
-  if (!there) return { check: 'data folder', state: 'ok', says: `${data} is not there yet: the first start makes it` };
+  if (!there) return finding('data folder', 'ok', 'folderToBe', data);
   try {
     await access(data, constants.W_OK);
     const probe = join(data, `.doctor-${process.pid}`);
@@ -54,47 +67,92 @@ async function checkFolder({ data }: Config): Promise<Finding> {
     await file.sync();
     await file.close();
     await rm(probe);
-    return { check: 'data folder', state: 'ok', says: `${data} can be written` };
+    return finding('data folder', 'ok', 'folderGood', data);
   } catch (error) {
-    return { check: 'data folder', state: 'wrong', says: `${data} cannot be written: ${(error as Error).message}` };
+    return finding('data folder', 'wrong', 'folderBad', data, reasonOf(error));
   }
 }
 
 async function checkDisk({ data }: Config): Promise<Finding> {
-  const at = await statfs(data).catch(() => statfs('.'));
+  const at = await spaceOf(data);
   const free = (at.bavail * at.bsize) / GIB;
-  return { check: 'disk', state: free < 1 ? 'wrong' : free < 5 ? 'warning' : 'ok', says: `${free.toFixed(1)} GiB free` };
+  return finding('disk', free < 1 ? 'wrong' : free < 5 ? 'warning' : 'ok', 'free', free.toFixed(1));
 }
 
+/** Of the disk on which the folder lies, or will lie. */
+const spaceOf = (folder: string): Promise<{ readonly bavail: number; readonly bsize: number }> =>
+  statfs(folder).catch((error: unknown) => {
+    if (dirname(folder) === folder) throw error;
+    return spaceOf(dirname(folder));
+  });
+
 async function checkPostgres({ data, postgres }: Config): Promise<Finding> {
-  if (postgres) return { check: 'postgres', state: 'ok', says: 'an outside server is set (KIROKU_POSTGRES_URL); whether it answers shows at the start' };
+  if (postgres) return finding('postgres', 'ok', 'outside');
   try {
     const made = isInitialised(join(data, 'postgres'));
     const { version } = await findBinaries(serverIdentity(join(data, 'postgres')));
-    return { check: 'postgres', state: 'ok', says: `embedded ${version}, ${made ? 'its folder fits' : 'not initialised yet'}` };
+    return finding('postgres', 'ok', made ? 'embeddedMade' : 'embeddedNew', version);
   } catch (error) {
-    return { check: 'postgres', state: 'wrong', says: (error as Error).message };
+    return finding('postgres', 'wrong', 'said', reasonOf(error));
   }
 }
 
-async function checkKey({ data }: Config): Promise<Finding[]> {
+async function checkKey({ data }: Config): Promise<readonly Finding[]> {
   const files = await readdir(data).catch(() => [] as string[]);
   const loose: Finding[] = [];
   for (const name of ['server.key', 'admin.token', 'postgres.password'].filter((n) => files.includes(n))) {
     const { mode } = await stat(join(data, name));
-    if (mode & 0o077) loose.push({ check: 'secrets', state: 'wrong', says: `${join(data, name)} can be read by others: chmod 600 it` });
+    if (mode & 0o077) loose.push(finding('secrets', 'wrong', 'secretsLoose', join(data, name)));
   }
-  return loose.length > 0 ? loose : [{ check: 'secrets', state: 'ok', says: 'only their owner can read the files that hold any' }];
+  return loose.length > 0 ? loose : [finding('secrets', 'ok', 'secretsGood')];
 }
+
+async function checkCertificates({ data }: Config, run: Run): Promise<readonly Finding[]> {
+  const folder = join(data, 'tls');
+  const names = (await readdir(folder).catch(() => [] as string[])).filter((name) => name.endsWith('.crt')).sort();
+  if (names.length === 0) return [finding('certificates', 'ok', 'noCertificate')];
+  return Promise.all(names.map(async (name) => {
+    try {
+      const until = new X509Certificate(await readFile(join(folder, name))).validToDate.getTime();
+      const left = until - Date.now();
+      const says = left <= 0 ? 'certificateOver' : left < EXPIRES_SOON ? 'certificateSoon' : 'certificateGood';
+      return finding('certificates', left <= 0 ? 'wrong' : left < EXPIRES_SOON ? 'warning' : 'ok', says, `tls/${name}`, run.time(until));
+    } catch (error) {
+      return finding('certificates', 'wrong', 'certificateBad', `tls/${name}`, reasonOf(error));
+    }
+  }));
+}
+
+/** What the running server says of itself: roles, restarts, messages set aside. */
+async function checkServer({ data }: Config, run: Run): Promise<readonly Finding[]> {
+  const running = runningServer(data);
+  if (!running) return [finding('server', 'ok', 'stopped')];
+  try {
+    const { body } = await run.api.anyway<Health>('/health');
+    // Disk and certificates have been looked at already.
+    const more = body.warnings.filter(({ kind }) => kind === 'restarts' || kind === 'quarantine')
+      .map((warning) => finding('server', 'warning', 'said', warningWords(warning, run.language, Date.now(), (at) => run.time(at))));
+    if (body.status !== 'trouble') return [finding('server', 'ok', 'runs', running.pid), ...more];
+    const ailing = body.roles.filter(({ ok }) => !ok)
+      .map(({ role, processes }) => `${role}: ${processes.map((p) => p.trouble).filter((trouble) => trouble !== null).join('; ') || say(run.language, 'missing')}`);
+    return [finding('server', 'wrong', 'unwell', running.pid, body.database ? ailing.join(', ') : say(run.language, 'databaseAway')), ...more];
+  } catch (error) {
+    const why = error instanceof Failed ? say(run.language, error.saying, ...error.about) : reasonOf(error);
+    return [finding('server', 'warning', 'notAsked', running.pid, why)];
+  }
+}
+
+const PORTS = ['smtp', 'submission', 'smtps', 'pop3', 'pop3s', 'imap', 'imaps', 'http'] as const;
 
 function checkPorts(config: Config): readonly Promise<Finding>[] {
   const running = runningServer(config.data);
-  const ports = { smtp: config.smtpPort, submission: config.submissionPort, smtps: config.smtpsPort, pop3: config.pop3Port, pop3s: config.pop3sPort, http: config.httpPort };
-  return Object.entries(ports).map(async ([name, port]): Promise<Finding> => {
-    if (port === undefined) return { check: name, state: 'ok', says: 'switched off' };
+  return PORTS.map(async (name) => {
+    const port = config[`${name}Port`];
+    if (port === undefined) return finding(name, 'ok', 'portOff');
+    const place = `${config.bind}:${port}`;
     const answers = await reachable(config.bind, port);
-    if (running) return { check: name, state: answers ? 'ok' : 'wrong', says: answers ? `answers on ${config.bind}:${port}` : `the server runs (process ${running.pid}) but ${config.bind}:${port} does not answer` };
-    return { check: name, state: answers ? 'wrong' : 'ok', says: answers ? `${config.bind}:${port} is taken by another program` : `${config.bind}:${port} is free` };
+    if (running) return answers ? finding(name, 'ok', 'portAnswers', place) : finding(name, 'wrong', 'portSilent', running.pid, place);
+    return answers ? finding(name, 'wrong', 'portTaken', place) : finding(name, 'ok', 'portFree', place);
   });
 }
 

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AccountInfo, AliasInfo, DomainInfo } from '@kiroku/infra/admin/directory.js';
+import { openPool } from '@kiroku/infra/read-model/database.js';
+import type pg from 'pg';
 import { makeProgram } from './program.js';
 import { ownTerminal } from './terminal.js';
 import { type ApiProcess, command, type Spoken, startApi } from './testing/api-process.js';
@@ -80,6 +82,11 @@ describe('kiroku account', () => {
     expect(real.code).toBe(1);
     expect(real.out.trim().split('\n').map((line) => (JSON.parse(line) as { result?: string }).result)).toEqual(['added', 'duplicate', 'refused', undefined]);
     expect(real.err).toBe('3/3 rows\n');
+    writeFileSync(file, '\ufeffu9\tpw\t"Nine, U"\t-\tHome\t1\t0\t0\r\nU9\tpw\tU9\t-\tHome\t1\t0\t0\r\n\t\t\t\r\n\r\n');
+    expect(await kiroku(`account import ${file} --domain a.test --dry-run`)).toMatchObject({
+      code: 0, out: 'line 1: u9@a.test would be added\nline 2: u9@a.test named already in line 1, which counts\ndry run, nothing changed. 2 rows: 1 would be added, 1 exist already, 0 refused\n',
+    });
+    expect((await kiroku(`account import ${file} --domain a.test --dry-run --lang ja`)).out).toContain('行 2: u9@a.test 1 行目と重複(先の行を採用)\n');
     writeFileSync(file, 'u2\tpw2\tU2\t-\tHome\t1\t0\t0\n');
     expect(await kiroku(`account import ${file} --domain a.test --lang ja`)).toEqual({ code: 0, out: '行 1: u2@a.test 追加\n1 行: 追加 1、既存 0、拒否 0\n', err: '1/1 行\n' });
     expect(await kiroku(`account import ${folder}/none.tsv`)).toMatchObject({ code: 1, err: `kiroku: cannot read ${folder}/none.tsv\n` });
@@ -111,9 +118,15 @@ describe('kiroku alias', () => {
 describe('kiroku settings, lockout and admin', () => {
   it('shows and changes settings by their type', async () => {
     expect(await json<Record<string, unknown>>('settings set hops=20 vrfy=on trustedIps=192.0.2.1,192.0.2.0/24')).toMatchObject({ hops: 20, vrfy: true, trustedIps: ['192.0.2.1', '192.0.2.0/24'] });
-    expect(await must('settings show hops')).toMatch(/^setting +value +default\nhops +20 +25\n$/);
+    expect(await must('settings show hops')).toMatch(/^setting +hops\nvalue +20\ndefault +25\nchanged +yes\nset at +2\d{3}-.*\+09:00\nset by +admin:admin\nunit +number\nmeaning +Received fields .*\n$/);
+    expect((await must('settings show --changed --lang ja')).split('\n').map((line) => line.split(' ')[0])).toEqual(['設定', 'hops', 'vrfy', 'trustedIps', '']);
     expect(await must('settings reset hops vrfy trustedIps')).toBe('changed: hops, vrfy, trustedIps\n');
-    expect(await json('settings show hops')).toEqual({ hops: 25 });
+    expect(await json('settings show hops')).toMatchObject({ name: 'hops', value: 25, default: 25, changed: false, setBy: 'admin:admin', unit: 'count' });
+    expect(await kiroku('settings show --changed')).toEqual({ code: 0, out: '', err: 'none\n' });
+    const untouched = await must('settings show messageSize');
+    expect(untouched).toMatch(/value +104857600 \(100 MiB\)\n[^]*changed +no\nset at +-\nset by +-\nunit +bytes/);
+    expect(await must('settings show bodyGrace --lang ja')).toMatch(/86400000 \(1 日\)/);
+    expect((await json<{ means: { ja: string } }[]>('settings show')).every((s) => s.means.ja !== '')).toBe(true);
     for (const wrong of ['settings set hops=many', 'settings set nonsense=1', 'settings set hops', 'settings reset nonsense', 'settings show nonsense']) expect(await kiroku(wrong)).toMatchObject({ code: 2 });
     expect(await kiroku('settings set tagSeparators=a')).toMatchObject({ code: 1 });
   });
@@ -147,6 +160,42 @@ describe('kiroku message, story, health, metrics and view', () => {
     expect((await json<{ name: string }[]>('view list')).map((v) => v.name)).toContain('message_2');
     expect(await json('metrics')).toHaveProperty('metrics');
     expect(await must('health')).toBe('healthy\n');
+  });
+});
+
+describe('kiroku audit', () => {
+  it('lists what administrators did, in words, filtered and in pages', async () => {
+    await must('domain add audited.test');
+    await must('domain disable audited.test');
+    const lines = async (line: string): Promise<readonly string[]> => (await kiroku(line)).out.trim().split('\n').slice(1);
+    const about = await lines('audit --about audited.test');
+    expect(about[0]).toMatch(/^2\d{3}-.*\+09:00 +admin +disabled a domain +audited\.test +-$/);
+    expect((await lines('audit --about audited.test --lang ja'))[1]).toMatch(/ドメインを追加/);
+    const first = await kiroku('audit --limit 1');
+    const [, next] = /^there are more: --after (\S+)\n$/.exec(first.err) ?? [];
+    expect((await json<{ items: readonly { id: string }[]; next: string }>(`audit --limit 1`)).next).toBe(next);
+    expect(await lines(`audit --limit 1 --after ${next}`)).not.toEqual(first.out.trim().split('\n').slice(1));
+    expect(await kiroku('audit --actor nobody')).toEqual({ code: 0, out: '', err: 'none\n' });
+    expect(await kiroku('audit --type Nonsense')).toMatchObject({ code: 2 });
+  });
+});
+
+describe('kiroku quarantine', () => {
+  const aside = async (pool: pg.Pool, id: string): Promise<void> => void (await pool.query(
+    `INSERT INTO view.quarantine_1 (message_id, state, sha256, size, partition, position, error, tries, since, aside_at) VALUES ($1, 'aside', '\\xab', 10, 0, 0, 'TypeError: no', 5, 1, 2)`, [id]));
+
+  it('lists what is set aside, and health tells of it', async () => {
+    const pool = openPool(api.database, 1);
+    await aside(pool, '01JH0000000000A');
+    expect(await must('quarantine list')).toMatch(/^queue id +state +time +tries +size +error\n01JH0000000000A +set aside +1970-.* +5 +10 +TypeError: no\n$/);
+    expect(await must('health')).toMatch(/^healthy, but something wants attention\n[^]*warning: delivery: messages set aside: 1; see "kiroku quarantine list"\n$/);
+    expect(await must('health --lang ja')).toMatch(/^正常\(注意が必要な項目あり\)\n[^]*隔離メッセージ: 1 通/);
+    for (const wrong of ['quarantine retry --reason x', 'quarantine retry M1 --all --reason x', 'quarantine retry M1']) expect([wrong, (await kiroku(wrong)).code]).toEqual([wrong, 2]);
+    // Only a row, no history: the decision says that there is no such message.
+    expect(await kiroku('quarantine retry 01jh0000000000a --reason ticket')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['not-quarantined'].en}: 01JH0000000000A\n` });
+    expect(await json('quarantine retry --all --reason ticket')).toEqual({ retried: 0 });
+    await pool.query('TRUNCATE view.quarantine_1');
+    await pool.end();
   });
 });
 

@@ -1,16 +1,19 @@
-import { ConfigRefused } from '@kiroku/infra/config/config.js';
 import { VERSION } from '@kiroku/infra/platform/product.js';
 import { Command, CommanderError } from 'commander';
 import { Failed, Refused } from './client.js';
+import { Told } from './command.js';
+import { configRefusal } from './config-words.js';
 import { addAccountCommands } from './commands/account.js';
 import { addAdminCommands } from './commands/admin.js';
 import { addAliasCommands } from './commands/alias.js';
+import { addAuditCommands } from './commands/audit.js';
 import { addCredentialsCommands } from './commands/credentials.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addGatewayCommands } from './commands/gateway.js';
 import { addMessageCommands } from './commands/message.js';
 import { addOperationCommands, Unhealthy } from './commands/operations.js';
 import { addPolicyCommands } from './commands/policy.js';
+import { addQuarantineCommands } from './commands/quarantine.js';
 import { addQueueCommands } from './commands/queue.js';
 import { addRelayDomainCommands } from './commands/relay-domain.js';
 import { addTlsPolicyCommands } from './commands/tls-policy.js';
@@ -31,7 +34,7 @@ export function makeProgram(terminal: Terminal): Command {
     .version(VERSION, '-V, --version')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', '\nExit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage.\nA running server is asked with the token in KIROKU_TOKEN, else in <KIROKU_DATA>/admin.token.');
-  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMessageCommands, addQueueCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addOperationCommands, addDemoCommand])
+  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
     add(program, terminal);
   return program;
 }
@@ -54,11 +57,17 @@ function prepare(command: Command, terminal: Terminal): void {
   for (const sub of command.commands) prepare(sub, terminal);
 }
 
+/** As the option was written, whether or not it belongs to the command that failed. */
+const wantedLanguage = (args: readonly string[]): string | undefined => {
+  const at = args.findIndex((arg) => /^--lang(=|$)/.test(arg));
+  return at < 0 ? undefined : (args[at]?.split('=')[1] ?? args[at + 1]);
+};
+
 function explain(error: unknown, args: readonly string[], terminal: Terminal): number {
-  const language = languageOf(terminal.env, args.includes('--lang') ? args[args.indexOf('--lang') + 1] : undefined);
+  const language = languageOf(terminal.env, wantedLanguage(args));
   const complain = (text: string): void => void terminal.errors.write(`kiroku: ${text}\n`);
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : USAGE; // commander has said why
-  if (error instanceof RowsRefused || error instanceof Unhealthy) return REFUSED;
+  if (error instanceof RowsRefused || error instanceof Unhealthy || error instanceof Told) return REFUSED;
   if (error instanceof Failed) {
     complain(say(language, error.saying, ...error.about));
     return error.usage ? USAGE : REFUSED;
@@ -68,8 +77,9 @@ function explain(error: unknown, args: readonly string[], terminal: Terminal): n
     complain(error.detail === undefined || error.detail === '' ? words : `${words}: ${error.detail}`);
     return error.reason === 'bad-request' ? USAGE : REFUSED;
   }
-  if (error instanceof ConfigRefused) {
-    complain(error.message);
+  const settings = configRefusal(error, language);
+  if (settings !== undefined) {
+    complain(settings);
     return USAGE;
   }
   complain(error instanceof Error ? error.message : String(error));

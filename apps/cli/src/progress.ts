@@ -1,10 +1,11 @@
+import type { Language } from '@kiroku/domain/story/texts.js';
 import { Presets, SingleBar } from 'cli-progress';
 
 interface Progress { readonly done: number; readonly total: number }
 interface Bar { readonly show: (progress: Progress) => void; readonly end: () => void }
 
 /** A bar where somebody watches, a line every tenth where it is logged, nothing with --json. */
-export function progressOf(name: string, silent: boolean): Bar {
+export function progressOf(name: string, silent: boolean, language: Language): Bar {
   if (silent) return { show: () => undefined, end: () => undefined };
   if (!process.stderr.isTTY) {
     let next = 0.1;
@@ -17,7 +18,7 @@ export function progressOf(name: string, silent: boolean): Bar {
       end: () => undefined,
     };
   }
-  const bar = new SingleBar({ format: `${name} {bar} {percentage} % | {value}/{total} | {eta_formatted} left`, clearOnComplete: true }, Presets.rect);
+  const bar = new SingleBar({ format: `${name} {bar} {percentage} % | {value}/{total} | ${language === 'ja' ? '残り {eta_formatted}' : '{eta_formatted} left'}`, clearOnComplete: true }, Presets.rect);
   bar.start(1, 0);
   return { show: ({ done, total }) => { bar.setTotal(total); bar.update(done); }, end: () => bar.stop() };
 }

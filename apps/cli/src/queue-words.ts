@@ -31,6 +31,10 @@ export const VERBS: Readonly<Record<QueueVerb, { readonly about: Text; readonly 
     about: { en: 'send to this host instead of where routing says', ja: '経路を指定したホストに変更' }, ask: { en: 'Reroute {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)の経路を変更しますか?' },
     done: { en: 'rerouted', ja: '経路を変更しました' }, would: { en: 'would be rerouted', ja: '経路変更予定' },
   },
+  priority: {
+    about: { en: 'send before or after others', ja: '優先度を変更' }, ask: { en: 'Change the priority of {} recipients (messages: {})?', ja: '宛先 {} 件({} 通)の優先度を変更しますか?' },
+    done: { en: 'priority changed', ja: '優先度を変更しました' }, would: { en: 'would get another priority', ja: '優先度変更予定' },
+  },
 };
 
 const STATES: Readonly<Record<QueueItem['state'] | 'sending', Text>> = {

@@ -109,6 +109,8 @@ describe('kiroku queue', () => {
     expect(await json('release', id, ...WHY)).toEqual({ messageId: id, addresses: ['bob@y.test'] });
     expect(await must('reroute', id, 'bob@y.test', '--to', 'gw.test:465*', ...WHY)).toBe(`${id} bob@y.test: rerouted\n`);
     expect(await must('reroute', id, 'bob@y.test', '--usual', ...WHY)).toBe(`${id} bob@y.test: rerouted\n`);
+    expect(await must('priority', id, 'bob@y.test', '--to', '-10', ...WHY)).toBe(`${id} bob@y.test: priority changed\n`);
+    expect(await must('show', id, 'bob@y.test')).toMatch(/priority +-10/);
     expect(await must('retry', id.toLowerCase(), 'BOB@y.test', ...WHY, '--lang', 'ja')).toBe(`${id} bob@y.test: 今すぐ再試行します\n`);
     expect(await must('change', id, 'cid@z.test', 'dan@z.test', ...WHY)).toBe('changed: cid@z.test → dan@z.test\n');
     expect(await command(api.env, ['domain', 'add', 'here.test'])).toMatchObject({ code: 0 });
@@ -134,7 +136,7 @@ describe('kiroku queue', () => {
     expect((await kiroku('release', '--destination', 'y.test', '--yes', '--quiet', ...WHY)).out).toBe('recipients 2: done 2, refused 0\n');
     expect((await kiroku('hold', a, '--state', 'waiting', '--json', ...WHY)).out.split('\n').map((line) => (line === '' ? {} : (JSON.parse(line) as object)))).toMatchObject([{ address: 'bob@y.test', result: 'done' }, { summary: { done: 1 } }, {}]);
     expect(await must('release', a, '--yes', ...WHY)).toBe(`${a} bob@y.test: released\n${a} cid@z.test: released\n`);
-    for (const wrong of [['remove', ...WHY], ['hold', a], ['reroute', a, ...WHY], ['reroute', a, '--to', 'x:1', '--usual', ...WHY], ['change', a, 'bob@y.test', ...WHY]]) expect([wrong, (await kiroku(...wrong)).code]).toEqual([wrong, 2]);
+    for (const wrong of [['remove', ...WHY], ['hold', a], ['reroute', a, ...WHY], ['priority', a, ...WHY], ['priority', a, '--to', 'high', ...WHY], ['reroute', a, '--to', 'x:1', '--usual', ...WHY], ['change', a, 'bob@y.test', ...WHY]]) expect([wrong, (await kiroku(...wrong)).code]).toEqual([wrong, 2]);
     expect(await kiroku('hold', '--all', '--yes', '--reason', ' ')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['bad-reason'].en}\n` });
   });
 

@@ -59,11 +59,15 @@ export const REASONS: Readonly<Record<AdminReason | RowError, Text>> = {
   'nothing-chosen': { en: 'name what is meant: a message, a filter, or everything', ja: '対象を指定してください(メッセージ、条件、またはすべて)' },
   'unknown-recipient': { en: 'that recipient is not, or no longer, in the queue', ja: 'その宛先はキューにありません(配送済みなど)' },
   'not-queued-yet': { en: 'that recipient was queued by release 0.1: the delivery role takes it over when it starts', ja: '版 0.1 でキューに入った宛先です。delivery の起動時に引き継がれます' },
+  'not-quarantined': { en: 'that message is not set aside', ja: 'そのメッセージは隔離されていません' },
   'already-held': { en: 'that recipient is held already', ja: 'その宛先は既に保留されています' },
   'not-held': { en: 'that recipient is not held', ja: 'その宛先は保留されていません' },
   held: { en: 'that recipient is held: release it', ja: 'その宛先は保留中です。release で解除してください' },
   'bad-route': { en: 'a route is host:port, [IPv6]:port, with * at the end for implicit TLS', ja: '経路は「ホスト:ポート」「[IPv6]:ポート」です(暗黙的 TLS は末尾に *)' },
   'same-route': { en: 'that recipient has this route already', ja: 'その宛先の経路は既に指定どおりです' },
+  'no-tls-report': { en: 'nothing was gathered about TLS with that domain on that day', ja: 'その日のそのドメインとの TLS の記録はありません' },
+  'bad-priority': { en: 'a priority is a whole number from -100 to 100, lower first', ja: '優先度は -100~100 の整数です(小さいほど先)' },
+  'same-priority': { en: 'that recipient has this priority already', ja: 'その宛先の優先度は既に指定どおりです' },
   'same-address': { en: 'that is the address it has', ja: '現在の宛先と同じです' },
   'already-a-recipient': { en: 'the message waits for that address already', ja: 'そのメッセージは既にそのアドレス宛に待機中です' },
   'local-address': {
@@ -131,6 +135,7 @@ export const SAYINGS = {
   rowAdded: { en: 'added', ja: '追加' },
   rowWouldAdd: { en: 'would be added', ja: '追加予定' },
   rowDuplicate: { en: 'exists already, left as it is', ja: '既存のためそのまま' },
+  rowTwice: { en: 'named already in line {}, which counts', ja: '{} 行目と重複(先の行を採用)' },
   rowRefused: { en: 'refused', ja: '拒否' },
   line: { en: 'line', ja: '行' },
   progress: { en: 'rows', ja: '行' },
@@ -148,12 +153,37 @@ export const SAYINGS = {
   declined: { en: 'nothing was done', ja: '何も変更していません' },
   badAge: { en: 'not an age like 90s, 30m, 2h or 3d: {}', ja: '期間は 90s、30m、2h、3d の形式で指定してください: {}' },
   noneMeant: { en: 'name a message, a filter, or --all', ja: 'メッセージ、条件、または --all を指定してください' },
+  noPriority: { en: 'say which: --to number, lower first', ja: '優先度を --to 数値 で指定してください(小さいほど先)' },
   noRoute: { en: 'say where: --to host:port, or --usual', ja: '経路を --to ホスト:ポート または --usual で指定してください' },
   incomplete: { en: 'not every recipient has an outcome yet: ask again later', ja: '結果が未確定の宛先があります。後でもう一度確認してください' },
   healthy: { en: 'healthy', ja: '正常' },
   trouble: { en: 'in trouble', ja: '異常' },
   databaseAway: { en: 'the database does not answer', ja: 'データベースが応答しません' },
   missing: { en: 'missing', ja: '停止' },
+  whichView: { en: 'which view? {}', ja: 'ビューを指定してください: {}' },
+  noSuchView: { en: 'there is no view {}: {}', ja: 'ビュー {} はありません: {}' },
+  viewInline: { en: 'inline', ja: '同期' },
+  viewFollowing: { en: 'following', ja: '追従' },
+  replayed: { en: '{}: {} events, {} rows in {} s ({}/s), {}', ja: '{}: イベント {} 件、{} 行、{} 秒({}/秒)、{}' },
+  viewReplaced: { en: 'in its place', ja: '置き換え済み' },
+  viewEqual: { en: 'equal to the live view', ja: '稼働中のビューと一致' },
+  viewDifferent: { en: 'DIFFERENT:', ja: '相違あり:' },
+  bodiesFound: { en: '{} bodies found in {} s', ja: '本文 {} 件を {} 秒で登録しました' },
+  noSuchRole: { en: '--roles: {}; there are {}', ja: '--roles: {}。指定できるのは {} です' },
+  noRoleNamed: { en: 'nothing named', ja: '指定なし' },
+  couldNotStart: { en: 'could not start', ja: '起動できませんでした' },
+  attention: { en: 'healthy, but something wants attention', ja: '正常(注意が必要な項目あり)' },
+  warning: { en: 'warning', ja: '警告' },
+  warnRestarts: { en: 'started again {} times within ten minutes: the log says why', ja: '10 分間に {} 回再起動しました。ログで理由を確認してください' },
+  warnDisk: { en: 'the disk is almost full: {} GiB free', ja: 'ディスクの空きが少なくなっています: {} GiB' },
+  warnExpires: { en: '{} expires {}', ja: '{} の有効期限は {} です' },
+  warnExpired: { en: '{} has expired {}', ja: '{} は {} に期限切れになりました' },
+  warnQuarantine: { en: 'messages set aside: {}; see "kiroku quarantine list"', ja: '隔離メッセージ: {} 通。"kiroku quarantine list" で確認できます' },
+  aside: { en: 'set aside', ja: '隔離' },
+  retrying: { en: 'to be tried again', ja: '再試行待ち' },
+  oneOrAll: { en: 'name one message, or say --all', ja: 'メッセージ、または --all を指定してください' },
+  retryAsked: { en: 'to be tried again: {}', ja: '再試行します: {} 通' },
+  moreAfter: { en: 'there are more: --after {}', ja: '続きがあります: --after {}' },
 } as const satisfies Record<string, Text>;
 
 export type Saying = keyof typeof SAYINGS;
@@ -197,6 +227,16 @@ export const HEADINGS = {
   setting: { en: 'setting', ja: '設定' },
   value: { en: 'value', ja: '値' },
   isDefault: { en: 'default', ja: '既定値' },
+  differs: { en: 'changed', ja: '変更' },
+  since: { en: 'set at', ja: '設定日時' },
+  changedBy: { en: 'set by', ja: '設定者' },
+  administrator: { en: 'administrator', ja: '管理者' },
+  action: { en: 'action', ja: '操作' },
+  about: { en: 'about', ja: '対象' },
+  reason: { en: 'reason', ja: '理由' },
+  error: { en: 'error', ja: 'エラー' },
+  unit: { en: 'unit', ja: '単位' },
+  meaning: { en: 'meaning', ja: '意味' },
   view: { en: 'view', ja: 'ビュー' },
   lag: { en: 'events behind', ja: '未反映イベント数' },
   role: { en: 'role', ja: '役割' },
@@ -208,6 +248,10 @@ export const HEADINGS = {
   result: { en: 'result', ja: '結果' },
   peer: { en: 'peer', ja: '相手' },
   tlsMode: { en: 'TLS', ja: 'TLS' },
+  day: { en: 'day (UTC)', ja: '日(UTC)' },
+  tlsSuccessful: { en: 'successful', ja: '成功' },
+  tlsFailed: { en: 'failed', ja: '失敗' },
+  tlsFailures: { en: 'failures', ja: '失敗の種類' },
   tlsMin: { en: 'oldest version', ja: '最低バージョン' },
   tlsMax: { en: 'newest version', ja: '最高バージョン' },
   note: { en: 'note', ja: '備考' },
@@ -238,6 +282,7 @@ export const HEADINGS = {
   lastTry: { en: 'last try', ja: '最終試行' },
   lastReply: { en: 'last reply', ja: '最終応答' },
   route: { en: 'route', ja: '経路' },
+  priority: { en: 'priority', ja: '優先度' },
   verify: { en: 'recipients checked by', ja: '宛先の確認方法' },
   listed: { en: 'listed', ja: '登録宛先数' },
 } as const satisfies Record<string, Text>;
@@ -251,6 +296,11 @@ export function languageOf(env: Readonly<Record<string, string | undefined>>, op
 }
 
 export function say(language: Language, saying: Saying, ...about: readonly (string | number)[]): string {
+  return fill(SAYINGS[saying][language], about);
+}
+
+/** A text with its blanks filled in. */
+export function fill(text: string, about: readonly (string | number)[]): string {
   let n = 0;
-  return SAYINGS[saying][language].replace(/\{\}/g, () => String(about[n++] ?? ''));
+  return text.replace(/\{\}/g, () => String(about[n++] ?? ''));
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Config, ConfigRefused, readConfig } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
@@ -7,9 +8,11 @@ import { RUNTIME } from '@kiroku/infra/supervise/role-process.js';
 import type { Role } from '@kiroku/infra/supervise/role-slot.js';
 import { Supervisor } from '@kiroku/infra/supervise/supervisor.js';
 import { openLogger } from '@kiroku/infra/telemetry/logger.js';
-import type { Command } from 'commander';
+import type { Language } from '@kiroku/domain/story/texts.js';
+import { type Command, Option } from 'commander';
+import type * as Texts from './texts.js';
 
-const ROLES = ['smtp', 'delivery', 'pop3', 'worker', 'api'] as const;
+const ROLES = ['smtp', 'delivery', 'pop3', 'imap', 'worker', 'api'] as const;
 type RoleName = (typeof ROLES)[number];
 
 /** `kiroku up`: PostgreSQL and all roles as supervised processes, until SIGTERM. Needs no running server. */
@@ -19,8 +22,9 @@ export function registerUp(program: Command): void {
     .description('run the server: all roles, or some')
     .option('--roles <list>', `comma-separated, of ${ROLES.join(', ')}`, ROLES.join(','))
     .option('--json', 'accepted like everywhere: the log is JSON lines in any case')
-    .action(async ({ roles }: { roles: string }) => {
-      process.exitCode = await up(roles);
+    .addOption(new Option('--lang <language>', 'en or ja, for what is said on stderr; as LANG says by default. The log is English').choices(['en', 'ja']))
+    .action(async ({ roles, lang }: { roles: string; lang?: string }) => {
+      process.exitCode = await up(roles, lang);
     });
   // What a new database or a new release needs; run by `up` in a process of its own, whose memory ends with it.
   program.command('migrate', { hidden: true }).action(async () => {
@@ -30,15 +34,16 @@ export function registerUp(program: Command): void {
   });
 }
 
-async function up(list: string): Promise<number> {
+async function up(list: string, lang?: string): Promise<number> {
   const wanted = list.split(',').map((name) => name.trim()).filter((name) => name !== '');
   const unknown = wanted.filter((name) => !(ROLES as readonly string[]).includes(name));
-  if (unknown.length > 0 || wanted.length === 0) return complain(`--roles: ${unknown.join(', ') || 'nothing named'}; there are ${ROLES.join(', ')}`);
+  if (unknown.length > 0 || wanted.length === 0) return complain(lang, ({ say }, language) => say(language, 'noSuchRole', unknown.join(', ') || say(language, 'noRoleNamed'), ROLES.join(', ')));
   let config: Config;
   try {
     config = readConfig(process.env);
   } catch (error) {
-    if (error instanceof ConfigRefused) return complain(error.message);
+    const { configRefusal } = await import('./config-words.js');
+    if (error instanceof ConfigRefused) return complain(lang, (_, language) => configRefusal(error, language) ?? error.message);
     throw error;
   }
   process.title = 'kiroku';
@@ -62,8 +67,7 @@ async function up(list: string): Promise<number> {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (message.includes('\n')) logger.error({ trace: message }, 'could not start');
-    process.stderr.write(`kiroku: ${firstLine(message) ?? 'could not start'}\n`);
-    return 1;
+    return complain(lang, ({ say }, language) => firstLine(message) ?? say(language, 'couldNotStart'), 1);
   }
   return supervisor.untilStopped();
 }
@@ -71,22 +75,27 @@ async function up(list: string): Promise<number> {
 /** A trace is for the log; people get its message. */
 const firstLine = (text: string): string | undefined => /(?:^|\n)(?:\w*Error: )?(?!\s|node:|file:|Node\.js|\/)(.+)/.exec(text.trim())?.[1];
 
-function complain(message: string): number {
-  process.stderr.write(`kiroku: ${message}\n`);
-  return 2;
+/** In the user's language. The words are loaded when they are needed: this process lives long. @returns the exit code. */
+async function complain(lang: string | undefined, words: (texts: typeof Texts, language: Language) => string, code = 2): Promise<number> {
+  const texts = await import('./texts.js');
+  process.stderr.write(`kiroku: ${words(texts, texts.languageOf(process.env, lang))}\n`);
+  return code;
 }
 
 /** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
-const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 2, worker: 2 };
+const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 2, imap: 8, worker: 2 };
 const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
+
+/** An import of accounts hashes passwords on all cores: four threads, Node's default, may be fewer. */
+const HASHING = { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())) };
 
 function roleOf(role: RoleName, config: Config): Role {
   const count = COUNTS[role];
-  return { role, count: count ? config[count] : 1, nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
+  return { role, count: count ? config[count] : 1, ...(role === 'api' && { env: HASHING }), nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
 }
 
 function portsOf(config: Config): Record<string, number> {
-  const ports = { smtp: config.smtpPort, submission: config.submissionPort, smtps: config.smtpsPort, pop3: config.pop3Port, pop3s: config.pop3sPort, http: config.httpPort };
+  const ports = { smtp: config.smtpPort, submission: config.submissionPort, smtps: config.smtpsPort, pop3: config.pop3Port, pop3s: config.pop3sPort, imap: config.imapPort, imaps: config.imapsPort, http: config.httpPort };
   return Object.fromEntries(Object.entries(ports).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }
 

@@ -1,7 +1,7 @@
-import { registerBodies } from './bodies.js';
-import { registerDoctor } from './doctor.js';
+import { addBodiesCommand } from './bodies.js';
+import { addDoctorCommand } from './doctor.js';
 import { makeProgram, runProgram } from './program.js';
-import { registerReplay } from './replay.js';
+import { addReplayCommand } from './replay.js';
 import { ownTerminal } from './terminal.js';
 import { registerUp } from './up.js';
 
@@ -12,9 +12,7 @@ export async function main(): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const program = makeProgram(terminal);
   registerUp(program);
-  registerReplay(program);
-  registerDoctor(program);
-  registerBodies(program);
+  for (const add of [addReplayCommand, addDoctorCommand, addBodiesCommand]) add(program, terminal);
   const code = await runProgram(program, process.argv.slice(2), terminal);
   if (code !== 0) process.exitCode = code; // a command may have set its own
 }

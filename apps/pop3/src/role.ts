@@ -13,6 +13,7 @@ import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { PostgresMaildrops } from '@kiroku/infra/read-model/maildrops.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { certificateWarnings } from '@kiroku/infra/telemetry/warnings.js';
 import { Pop3 } from './pop3.js';
 
 /** ms that sessions may go on when the process is asked to end. */
@@ -42,7 +43,8 @@ export async function startPop3(config: Config, postgres: PostgresConnection): P
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   const listeners = await server.listen();
-  platform.live();
+  metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
+  platform.live(undefined, () => certificateWarnings(certificates.all, engine.clock.now()));
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'pop3 serves');
   return {
     drain: async () => {

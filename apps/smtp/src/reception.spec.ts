@@ -125,6 +125,13 @@ describe('a message for one of ours', () => {
     expect(world.accepted[0]?.deliveredTo).toEqual(['ann@x.test', 'all@x.test']);
   });
 
+  it('may be a mailing, which delivery goes by', async () => {
+    const world = new World();
+    await (await Client.hello(world)).mail(FROM, 'ann@x.test', 'Precedence: Bulk\r\nSubject: news\r\n\r\nhello\r\n');
+    await (await Client.hello(world)).mail(FROM, 'ann@x.test', 'Subject: letter\r\n\r\nPrecedence: bulk\r\n');
+    expect(world.accepted.map(({ bulk }) => bulk)).toEqual([true, undefined]);
+  });
+
   it('passed as many servers as its header says', async () => {
     const world = new World({ hops: 3 });
     const client = await Client.hello(world);

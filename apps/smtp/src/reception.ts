@@ -95,6 +95,7 @@ function accepted(dialogue: Dialogue, envelope: Envelope, header: HeaderFacts, r
       ...(messageId && { headerMessageId: messageId }), // '' is a field that cannot be read
       hops: header.received,
       ...beforeOf(header),
+      ...(header.bulk && { bulk: true as const }),
       reply: text,
     },
   };

@@ -17,6 +17,7 @@ import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { srsKeys } from '@kiroku/infra/srs/keys.js';
 import { srsDirectory } from '@kiroku/infra/srs/srs-directory.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { certificateWarnings, diskWarnings } from '@kiroku/infra/telemetry/warnings.js';
 import { relayDomains } from './relay-domains.js';
 import { PostgresTlsTable } from '@kiroku/infra/tls-policy/tls-table.js';
 import { SmtpServer } from './server.js';
@@ -62,8 +63,10 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   metrics.gauge('kiroku_refusal_facts_dropped', 'Facts of refusals that could not be written', () => protocol.droppedFacts);
   const listeners = await server.listen();
+  metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
   metrics.gauge('kiroku_disk_free_bytes', 'Bytes free on the disk of the data', () => known(disk));
-  platform.live(() => (known(disk) < admission.settings.diskReserve ? `only ${known(disk)} bytes are free on the disk: mail is refused for the time being` : undefined));
+  platform.live(() => (known(disk) < admission.settings.diskReserve ? `only ${known(disk)} bytes are free on the disk: mail is refused for the time being` : undefined),
+    () => [...diskWarnings(known(disk), admission.settings.diskReserve), ...certificateWarnings(certificates.all, engine.clock.now())]);
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'smtp serves');
   return {
     drain: async () => {

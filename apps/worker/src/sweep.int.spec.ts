@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { QueueEvent } from '@kiroku/domain/delivery/queue-events.js';
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
 import type { SessionFact } from '@kiroku/domain/mail/events.js';
+import { columnsOf } from '@kiroku/domain/mailbox/batch.js';
+import { appendMessages, expungeAll } from '@kiroku/domain/mailbox/decisions.js';
 import { mailboxStream, expungeMessages, type MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
 import { messages, positionsOf, sessions } from '@kiroku/domain/story/views.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
@@ -91,6 +93,38 @@ describe('the sweep of bodies', () => {
     }
   });
 
+  it('keeps a body that was copied by IMAP until the copy is expunged too', async () => {
+    const body = await stored(GRACE + 1);
+    const [ann, box] = [await filledMailbox(h, 1, () => sha256(body)), await filledMailbox(h, 0)];
+    const columns = columnsOf([{ messageId: 'Q1', sha256: sha256(body), bodySize: 10, size: 10, prefix: '', receivedAt: NINE }]);
+    const { events, head } = appendMessages(box.id, box.head, { columns, flags: [[]], from: ann.id });
+    const append = (facts: readonly MailboxEvent[], expected: number) => h.store.append([{ stream: mailboxStream(box.id), expected, events: facts.map((f) => recorded(h.engine, f)) }]);
+    await append(events, box.version);
+    await expunge(ann);
+    await settled();
+    await sweep();
+    expect(await there(body)).toEqual([true]);
+    await append(expungeAll(box.id, head, { uids: [1], messageIds: ['Q1'], sizes: [10] }).events, box.version + 1);
+    await settled();
+    await sweep();
+    expect(await there(body)).toEqual([false]);
+  });
+
+  it('keeps a body whose last message is expunged while it is being copied', async () => {
+    const body = await stored(GRACE + 1);
+    const ann = await filledMailbox(h, 1, () => sha256(body));
+    await expunge(ann); // the copy has read it before, and comes after the first look
+    await settled();
+    const other = h.another();
+    const copied = (async () => {
+      while ((await other.pool.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'INSERT INTO doomed%' AND state = 'idle'`)).rowCount === 0);
+      await filledMailbox(other, 1, () => sha256(body));
+    })();
+    expect(await sweepBodies(h.pool, bodies, { now: NINE, grace: GRACE, patience: 0, linger: 1_000 })).toMatchObject({ bodies: 0 });
+    await copied;
+    expect(await there(body)).toEqual([true]);
+  });
+
   const routed = (messageId: string) => h.store.append([{
     stream: messageStream(messageId), expected: 0,
     events: [recorded(h.engine, { type: 'RecipientRouted', data: { messageId, recipient: 'far@y.test', address: 'far@y.test', via: [], route: 'remote' } }, messageId)],
@@ -101,6 +135,22 @@ describe('the sweep of bodies', () => {
     await h.log.append([{ ...entry, event: { ...entry.event, at: NINE - age } }]);
     await pool.query('UPDATE history.mail SET at = $1 WHERE entries LIKE $2', [NINE - age, `%"${messageId}"%`]);
   };
+
+  it('keeps the body of a message set aside, for as long as it is', async () => {
+    const body = await stored(3 * GRACE);
+    await mail('QASIDE', body, 3 * GRACE);
+    const data = { messageId: 'QASIDE', sha256: sha256(body), size: 10, partition: 0, position: 0, error: 'TypeError: no', tries: 5, since: NINE };
+    const decided = (type: string, facts: object, expected: number) =>
+      h.store.append([{ stream: 'quarantine-QASIDE', expected, events: [recorded(h.engine, { type, data: facts }, 'QASIDE')] }]);
+    await decided('MessageQuarantined', data, 0);
+    await settled();
+    await sweep();
+    expect(await there(body)).toEqual([true]);
+    await decided('QuarantineEnded', { messageId: 'QASIDE' }, 1);
+    await settled();
+    await sweep();
+    expect(await there(body)).toEqual([false]);
+  });
 
   it('keeps the body of a message that waits for another server', async () => {
     const body = await stored(3 * GRACE);

@@ -20,35 +20,41 @@ export interface Sweep {
   readonly grace: number;
   /** ms to wait for the message view. */
   readonly patience?: number;
+  /** ms between the two looks at the mailboxes; longer than an IMAP command takes. Default 0. */
+  readonly linger?: number;
   /** Ends it early, at a point where nothing is left half-done. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Wins back the space of bodies that nothing refers to any more: no mailbox, no recipient still waiting in the queue. A body is
+ * Wins back the space of bodies that nothing refers to any more: no mailbox, no recipient still waiting in the queue, no message set aside. A body is
  * left alone for `grace` ms after it was stored (or stored again), which must be longer than mail may take from acceptance to its
  * mailbox; while delivery or the message view lags behind by more than half of that, nothing is removed at all.
  * @returns bodies removed, and bytes won back on disk.
  */
-export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, grace, patience = PATIENCE, signal }: Sweep): Promise<{ bodies: number; bytes: number }> {
+export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, grace, patience = PATIENCE, linger = 0, signal }: Sweep): Promise<{ bodies: number; bytes: number }> {
   const before = now - grace;
   let bodies = 0;
   // Half, because a body is stored some time before its message is accepted.
   if (await caughtUp(pool, now - grace / 2, patience, signal))
     await guarded(pool, async (db) => {
-      // One look at the mailboxes for all. What is stored again meanwhile is spared by `delete`.
+      // A look at the mailboxes for all. What is stored again meanwhile is spared by `delete`.
       await db.query(`CREATE TEMP TABLE doomed (sha256 bytea NOT NULL)`);
       await db.query({
         text: `INSERT INTO doomed SELECT o.sha256 FROM object_body o
                WHERE o.stored_at < $1
                  AND NOT EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = o.sha256)
                  AND NOT EXISTS (SELECT FROM view.queue_1 q WHERE q.state <> 'unread' AND decode(q.message::json->>'sha256', 'hex') = o.sha256)
+                 AND NOT EXISTS (SELECT FROM view.quarantine_1 x WHERE x.sha256 = o.sha256)
                  AND NOT EXISTS (SELECT FROM view.notice_1 n WHERE decode(n.data::json#>>'{message,sha256}', 'hex') = o.sha256)
                  AND NOT EXISTS (SELECT FROM view.message_2 w WHERE w.sha256 = o.sha256 AND (
                    w.accepted_at >= $1 OR EXISTS (SELECT FROM view.queue_1 q WHERE q.message_id = w.message_id)))`,
         values: [before],
         ...PATIENT,
       });
+      // The last message with a body may have gone while it was being copied elsewhere: what has come by now stays.
+      if (!(await pause(linger, signal))) return;
+      await db.query({ text: 'DELETE FROM doomed d WHERE EXISTS (SELECT FROM view.mailbox_message_1 m WHERE m.sha256 = d.sha256)', ...PATIENT });
       for (;;) {
         const { rows } = await db.query<{ sha256: string }>(
           `DELETE FROM doomed WHERE ctid = ANY (ARRAY(SELECT ctid FROM doomed LIMIT ${BODIES_AT_ONCE})) RETURNING encode(sha256, 'hex') AS sha256`);
@@ -58,6 +64,12 @@ export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, gr
       }
     });
   return { bodies, bytes: signal?.aborted ? 0 : await objects.compact() };
+}
+
+/** @returns false when it was cut short. */
+async function pause(ms: number, signal?: AbortSignal): Promise<boolean> {
+  for (let left = ms; left > 0 && !signal?.aborted; left -= LOOK) await new Promise((resolve) => setTimeout(resolve, Math.min(left, LOOK)));
+  return signal?.aborted !== true;
 }
 
 /** Has everything accepted before `settled` reached its mailboxes and the message view, with all that delivery decided about it? */

@@ -7,11 +7,16 @@ import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import { guarded } from '@kiroku/infra/read-model/database.js';
 import { PACE, runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
+import { forgetLockouts } from './forget-lockouts.js';
+import { forgetTlsReports } from './forget-tls-reports.js';
 import { pruneSessions, sweepBodies } from './sweep.js';
 
 /** ms between rounds of housekeeping, and before the first one. */
 const ROUND = 60 * 60_000;
 const FIRST = 5 * 60_000;
+
+/** ms between the sweep's two looks: an IMAP command that copies takes its facts anew every 10 s. */
+const LINGER = 60_000;
 
 /** ms that views wait at most while clients keep the machine busy. */
 const BUSY_PACE = 10_000;
@@ -46,16 +51,18 @@ export class Worker {
     }, ms);
   }
 
-  /** Wins back the space of bodies nobody refers to, and forgets session facts past their retention. One worker at a time does it. */
+  /** Wins back the space of bodies nobody refers to, forgets session facts and rows for TLS reports past their retention, and lockouts that are over. One worker at a time does it. */
   async keepHouse(): Promise<void> {
     const { pool, engine, logger } = this.platform;
     await guarded(pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4712) AS got');
       if (rows[0]?.got !== true) return;
       const settings = await this.settings();
-      const swept = await sweepBodies(pool, this.bodies, { now: engine.clock.now(), grace: settings.bodyGrace, signal: this.#stopping.signal });
+      const swept = await sweepBodies(pool, this.bodies, { now: engine.clock.now(), grace: settings.bodyGrace, linger: LINGER, signal: this.#stopping.signal });
       const pruned = await pruneSessions(pool, engine.clock.now(), settings.sessionRetention);
-      logger.info({ ...swept, pruned }, 'housekeeping');
+      const forgotten = await forgetLockouts(pool, engine, settings.lockoutWindow, this.#stopping.signal);
+      const tlsReports = await forgetTlsReports(pool, engine, settings.tlsReportRetention, this.#stopping.signal);
+      logger.info({ ...swept, pruned, forgotten, tlsReports }, 'housekeeping');
     });
   }
 

@@ -6,6 +6,7 @@ import { accountDecider, type AccountCommand, type AccountSettings, accountStrea
 import { aliasAddress, type AliasCommand, aliasDecider, aliasStream, type TargetWish } from './alias.js';
 import { addressStream, claimDecider } from './claim.js';
 import { domainDecider, type DomainCommand, domainStream, ownDomain } from './domain.js';
+import { foldersLeft, foldersStream } from '../mailbox/folders.js';
 import { Draft, type Last } from './draft.js';
 import { directoryUpgrades } from './history.js';
 import {
@@ -100,8 +101,15 @@ export class DirectoryCommands {
   deleteAccount(accountId: string, origin: Origin): Promise<readonly Fact[]> {
     return this.#settle(origin, async (read) => {
       const { last, account } = await readAccount(read, accountId);
-      const more = account === undefined || account === 'deleted' ? [] : await read(streamsOfDeletion(account));
-      return planDeleteAccount(new Map([...last, ...more]), accountId);
+      if (account === undefined || account === 'deleted') return planDeleteAccount(last, accountId, []);
+      const tree = await this.engine.store.read(foldersStream(accountId));
+      const folders = foldersLeft(tree.events);
+      const more = new Map([...last, ...(await read(streamsOfDeletion(account, folders)))]);
+      // As it was when the list was read: a mailbox made since is a conflict.
+      const event = tree.events.at(-1);
+      if (event) more.set(foldersStream(accountId), { version: tree.version, event });
+      else more.delete(foldersStream(accountId));
+      return planDeleteAccount(more, accountId, folders);
     });
   }
 

@@ -1,6 +1,7 @@
 import { Refusal } from '../kernel/decider.js';
 import type { Fact } from '../kernel/event.js';
 import { domainOf } from '../mail/address.js';
+import { type FolderEvent, foldersStream } from '../mailbox/folders.js';
 import { createMailbox, type MailboxEvent, mailboxStream } from '../mailbox/mailbox.js';
 import { type Account, accountDecider, type AccountSettings, accountStream, ownAddress } from './account.js';
 import { aliasDecider, aliasStream, type TargetWish } from './alias.js';
@@ -107,19 +108,30 @@ export function planRename(last: Last, accountId: string, wish: string): Draft {
 }
 
 /** The streams to read, beyond the account's own, before `planDeleteAccount`. */
-export const streamsOfDeletion = ({ address, domain, inbox }: Account): readonly string[] => [addressStream(address), tallyStream(domain), mailboxStream(inbox)];
+export const streamsOfDeletion = ({ accountId, address, domain, inbox }: Account, folders: readonly string[]): readonly string[] =>
+  [addressStream(address), tallyStream(domain), foldersStream(accountId), ...[inbox, ...folders].map(mailboxStream)];
 
-/** The address is free again, the INBOX is gone. */
-export function planDeleteAccount(last: Last, accountId: string): Draft {
+/**
+ * The address is free again, all mailboxes are gone, and nobody makes new ones.
+ * @param folders ids of its mailboxes beside INBOX.
+ */
+export function planDeleteAccount(last: Last, accountId: string, folders: readonly string[]): Draft {
   const draft = new Draft(last);
   const account = draft.state(accountStream(accountId), accountDecider);
   const deleted = draft.decide(accountStream(accountId), accountDecider, { type: 'Delete' });
   if (account === undefined || account === 'deleted') return draft;
   draft.add(deleted, claim(draft, 'Release', account.address, ownerOf(accountId)), count(draft, account.domain, { accounts: -1 }, false));
-  const box = last.get(mailboxStream(account.inbox))?.event;
-  if (box === undefined || box.type === 'MailboxDeleted') return draft;
-  const { head } = (box as unknown as MailboxEvent).data;
-  return draft.add(mailbox(account.inbox, { type: 'MailboxDeleted', data: { mailboxId: account.inbox, head } }));
+  const tree = last.get(foldersStream(accountId))?.event as unknown as FolderEvent | undefined;
+  const { uidValidity } = tree?.data ?? { uidValidity: 0 };
+  // Whoever makes a mailbox at this moment reads again.
+  draft.add({ stream: foldersStream(accountId), facts: [{ type: 'FoldersDropped', data: { accountId, uidValidity } }], state: undefined });
+  for (const id of [account.inbox, ...folders]) {
+    const box = last.get(mailboxStream(id))?.event;
+    if (box === undefined || box.type === 'MailboxDeleted') continue;
+    const { head } = (box as unknown as MailboxEvent).data;
+    draft.add(mailbox(id, { type: 'MailboxDeleted', data: { mailboxId: id, head } }));
+  }
+  return draft;
 }
 
 /** The streams to read before any plan about these aliases. */

@@ -30,6 +30,21 @@ describe('an account list', () => {
     expect(parse('')).toEqual([]);
   });
 
+  it('may come from a spreadsheet: quotes put around what holds a comma or a quote are taken off, all others stay', () => {
+    const read = (name: string, password = 'pw') => {
+      const [parsed] = parse(row({ 1: password, 2: name }));
+      return parsed?.ok ? [parsed.account.settings.fullName, (parsed.account.password as { password?: string }).password] : undefined;
+    };
+    expect(read('"Lee, Ann"', '"a""b"')).toEqual(['Lee, Ann', 'a"b']);
+    expect(read('"Lee ""Ann"""', '"a,b"')).toEqual(['Lee "Ann"', 'a,b']);
+    expect(read('"Ann"', '"pass"')).toEqual(['"Ann"', '"pass"']);
+    expect(read('Lee, Ann', '"a"b,"')).toEqual(['Lee, Ann', '"a"b,"']);
+    expect(parse(row({ 0: '"ann,lee"' }))).toMatchObject([{ account: { address: '"ann,lee"@domain.jp' } }]);
+  });
+
+  it('passes over rows of nothing but tabs, which spreadsheets leave at the end', () =>
+    expect(parse(`${SAMPLE}\r\n\t\t\t\t\t\t\t\r\n\r\n`)).toHaveLength(1));
+
   it('reads every flag and the limit in bytes', () => {
     expect(parse(row({ 5: '0', 6: '0', 7: '104857600', 8: '0', 9: '0' }))).toMatchObject([
       { account: { settings: { smtp: false, reversible: false, quota: 104_857_600, pop3: false, imap: false } } },
@@ -116,7 +131,7 @@ describe('the plan of an import', () => {
     expect(plan(row({}), row({ 0: 'ANN' }), row({ 0: 'User' }), row({ 3: 'far.jp' }), 'nonsense')).toMatchObject([
       { line: 1, result: 'new', account: USER },
       { line: 2, result: 'duplicate', address: 'ann@domain.jp' },
-      { line: 3, result: 'duplicate', address: 'user@domain.jp' },
+      { line: 3, result: 'duplicate', address: 'user@domain.jp', first: 1 },
       { line: 4, result: 'error', error: 'no-such-domain', detail: 'far.jp' },
       { line: 5, result: 'error', error: 'columns' },
     ]);
@@ -134,6 +149,11 @@ describe('an exported account', () => {
 
   it('has ten columns and no readable password', () =>
     expect(exportRow(account)).toBe(`ann\t{KIROKU}${ID}:v1.sealed\t山田 花子\tx.test\t\t1\t1\t5000\t0\t1\n`));
+
+  it('comes back with its name, whatever quotes that has', () =>
+    fc.assert(fc.property(fc.stringMatching(/^[a-c",]{1,8}$/), (fullName) => {
+      expect(parse(exportRow({ ...account, fullName }))).toMatchObject([{ ok: true, account: { settings: { fullName } } }]);
+    })));
 
   it.each(['ann@x.test', '"ann lee"@x.test', '"a@b\\"c"@x.test', '花子@xn--wgv71a119e.jp'])('comes back as it was: %s', (address) => {
     const { fullName, smtp, reversible, quota, pop3, imap } = account;

@@ -71,11 +71,11 @@ function parseRow(text: string, line: number, domain?: string): ParsedRow {
 function listed(columns: readonly string[], domain?: string): ListedAccount {
   if (columns.length !== 8 && columns.length !== 10) throw new Bad('columns', `${columns.length}, expected 8 or 10`);
   const [account = '', password = '', fullName = '', ownDomain = '', , smtp = '', apop = '', limit = '', pop3 = '', imap = ''] = columns;
-  const name = fullName.trim();
+  const name = unquoted(fullName.trim());
   if (name.length > FULL_NAME || !name.isWellFormed() || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) throw new Bad('bad-name', `at most ${FULL_NAME} characters, no control characters`);
   return {
     address: addressOf(account.trim(), domain ?? ownDomain.trim()),
-    password: passwordOf(password),
+    password: passwordOf(unquoted(password)),
     settings: {
       fullName: name,
       smtp: flag('SMTP AUTH', smtp, true),
@@ -93,6 +93,18 @@ function addressOf(account: string, domain: string): string {
   if (address === undefined || address.includes('*')) throw new Bad('bad-account', account);
   return address;
 }
+
+/**
+ * A field as it was before a spreadsheet saved it. Excel puts what holds a comma or a quote into quotes and doubles the quotes in it;
+ * other quotes are the field's own and stay. E-Post quotes nothing.
+ */
+function unquoted(text: string): string {
+  const [, inner] = /^"((?:[^"]|"")*)"$/s.exec(text) ?? [];
+  return inner !== undefined && /[",]/.test(inner) ? inner.replaceAll('""', '"') : text;
+}
+
+/** Text that would be taken for a spreadsheet's is written as one would. */
+const quoted = (text: string): string => (unquoted(text) === text ? text : `"${text.replaceAll('"', '""')}"`);
 
 /** A refusal never repeats a password. */
 function passwordOf(text: string): Password {
@@ -122,7 +134,8 @@ function bytes(text: string): number {
 /** What an import would do with a row. Existing accounts are never overwritten (E-Post's rule). */
 export type RowPlan =
   | { readonly line: number; readonly result: 'new'; readonly account: ListedAccount }
-  | { readonly line: number; readonly result: 'duplicate'; readonly address: string }
+  /** `first`: the line that names it before; absent when the directory has it. */
+  | { readonly line: number; readonly result: 'duplicate'; readonly address: string; readonly first?: number }
   | { readonly line: number; readonly result: 'error'; readonly error: RowError; readonly detail: string };
 
 /** What the directory holds, as far as the list's addresses are concerned. */
@@ -134,7 +147,7 @@ export interface Present {
 
 /** The import without its effect (dry run). Between plan and import others may be faster: `addAccounts` has the last word. */
 export function planImport(rows: Iterable<ParsedRow>, { taken, domains }: Present): readonly RowPlan[] {
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   const added = new Map<string, number>();
   return Array.from(rows, (row): RowPlan => {
     const { line } = row;
@@ -143,11 +156,12 @@ export function planImport(rows: Iterable<ParsedRow>, { taken, domains }: Presen
     const domain = domainOf(address);
     const known = domains.get(domain);
     if (known === undefined) return { line, result: 'error', error: 'no-such-domain', detail: domain };
-    if (taken.has(address) || seen.has(address)) return { line, result: 'duplicate', address };
+    const first = seen.get(address);
+    if (taken.has(address) || first !== undefined) return { line, result: 'duplicate', address, ...(first !== undefined && { first }) };
     const more = (added.get(domain) ?? 0) + 1;
     if (known.accountLimit > 0 && known.accounts + more > known.accountLimit)
       return { line, result: 'error', error: 'domain-limit', detail: `${domain}: ${known.accountLimit} accounts` };
-    seen.add(address);
+    seen.set(address, line);
     added.set(domain, more);
     return { line, result: 'new', account: row.account };
   });
@@ -159,7 +173,7 @@ const bit = (value: boolean): string => (value ? '1' : '0');
 export function exportRow(account: Omit<Account, 'inbox' | 'enabled' | 'createdAt'>): string {
   const { accountId, address, domain, fullName, credentials, smtp, reversible, quota, pop3, imap } = account;
   const columns = [
-    accountColumn(address), `${PROTECTED}${accountId}:${credentials}`, fullName, domain, '', bit(smtp), bit(reversible), String(quota), bit(pop3), bit(imap),
+    accountColumn(address), `${PROTECTED}${accountId}:${credentials}`, quoted(fullName), domain, '', bit(smtp), bit(reversible), String(quota), bit(pop3), bit(imap),
   ];
   return `${columns.join('\t')}\n`;
 }

@@ -63,6 +63,8 @@ export type MessageAccepted = Fact<
     readonly hops: number;
     /** Addresses, canonical, that its Delivered-To fields say it was delivered to before: an alias among them would send it round in circles. */
     readonly deliveredTo?: readonly string[];
+    /** Its header says `Precedence: bulk`, `list` or `junk`: it can wait. */
+    readonly bulk?: true;
     /** The exact final reply. */
     readonly reply: string;
   }

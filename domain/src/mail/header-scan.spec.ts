@@ -55,6 +55,11 @@ describe('a header', () => {
     expect(of('Delivered-To: a@x.test\r\n'.repeat(1000)).deliveredTo).toHaveLength(100);
   });
 
+  it('says of mailings and lists that they are', () => {
+    for (const word of ['bulk', 'List', ' junk ']) expect(of(`Precedence: ${word}\r\n\r\n`).bulk).toBe(true);
+    for (const header of ['Precedence: first-class\r\n\r\n', 'X-Precedence: bulk\r\n\r\n', 'Subject: x\r\n\r\nPrecedence: bulk\r\n']) expect(of(header).bulk).toBeUndefined();
+  });
+
   it('is never too strange to be read', () => {
     fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (pieces) => void scan(...pieces)));
   });

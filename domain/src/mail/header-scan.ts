@@ -10,6 +10,8 @@ export interface HeaderFacts {
   readonly sender: boolean;
   /** Values of the Delivered-To fields, unfolded, at most 100; absent when there is none. */
   readonly deliveredTo?: readonly string[];
+  /** A Precedence field says `bulk`, `list` or `junk`. */
+  readonly bulk?: true;
   /** Values of all From fields, unfolded, as UTF-8; normally one. */
   readonly from: readonly string[];
 }
@@ -83,7 +85,7 @@ function headerEnd(bytes: Uint8Array, from: number): number {
 }
 
 /** Names worth a look, lower case. */
-const NAMES = ['received', 'message-id', 'date', 'from', 'sender', 'delivered-to'] as const;
+const NAMES = ['received', 'message-id', 'date', 'from', 'sender', 'delivered-to', 'precedence'] as const;
 type Name = (typeof NAMES)[number];
 const NAME_BYTES = NAMES.map((name) => ({ name, bytes: Uint8Array.from(name, (c) => c.charCodeAt(0)) }));
 
@@ -95,6 +97,7 @@ export function scanHeader(bytes: Uint8Array): HeaderFacts {
   const facts = { startsWithHeader: isField(bytes), received: 0, date: false, sender: false, from: [] as string[] };
   let messageId: string | undefined;
   const deliveredTo: string[] = [];
+  let bulk = false;
   for (let at = 0; at < bytes.length; ) {
     const name = nameAt(bytes, at);
     const end = name === undefined || name === 'received' ? lineEnd(bytes, at) : fieldEnd(bytes, at);
@@ -115,12 +118,15 @@ export function scanHeader(bytes: Uint8Array): HeaderFacts {
       case 'delivered-to':
         if (deliveredTo.length < MOST_DELIVERED_TO) deliveredTo.push(value(bytes, at, end));
         break;
+      case 'precedence':
+        bulk ||= /^(?:bulk|list|junk)$/i.test(value(bytes, at, end));
+        break;
       case undefined:
         break;
     }
     at = end;
   }
-  return { ...facts, ...(messageId !== undefined && { messageId }), ...(deliveredTo.length > 0 && { deliveredTo }) };
+  return { ...facts, ...(messageId !== undefined && { messageId }), ...(deliveredTo.length > 0 && { deliveredTo }), ...(bulk && { bulk }) };
 }
 
 /** Whether a message that begins so begins with a field (RFC 5322 §2.2; blanks before the colon are §4.5's). */

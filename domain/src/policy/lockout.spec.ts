@@ -29,6 +29,25 @@ describe('an address with failed logins', () => {
   it('starts at one again after it was let in', () => void history(counted(2), released).when(fail(NOON)).then(counted(1)));
 });
 
+describe('what is past', () => {
+  const forget = (now: number): LockoutCommand => ({ type: 'Forget', ...who, now, window: 10 * MINUTE });
+  const forgotten: LockoutEvent = { type: 'LockoutForgotten', data: who };
+
+  it('is forgotten once the lock has expired', () => {
+    given(lockout)(locked(NOON)).when(forget(NOON)).then(forgotten);
+    given(lockout)(locked(NOON)).when(forget(NOON - 1)).thenNothing();
+  });
+  it('is forgotten once the window of its failures is over', () => {
+    given(lockout)(counted(2)).when(forget(NOON + 10 * MINUTE)).then(forgotten);
+    given(lockout)(counted(2)).when(forget(NOON + 10 * MINUTE - 1)).thenNothing();
+  });
+  it('is forgotten once', () => {
+    given(lockout)().when(forget(NOON)).thenNothing();
+    given(lockout)(locked(NOON), forgotten).when(forget(NOON)).thenNothing();
+    given(lockout)(locked(NOON), forgotten).when(fail(NOON)).then(counted(1));
+  });
+});
+
 describe('an address with too many connections', () => {
   it('is locked out once, however often that is found', () => {
     const lock: LockoutCommand = { type: 'Lock', ...who, now: NOON, lockTime: MINUTE, because: 'connections' };

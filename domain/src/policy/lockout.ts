@@ -19,7 +19,9 @@ interface About { readonly protocol: string; readonly ip: string }
 export type LockoutEvent =
   | Fact<'LoginFailureCounted', About & { readonly failures: number; readonly since: number }>
   | Fact<'AddressLocked', About & { readonly until: number; readonly because: 'failures' | 'connections' }>
-  | Fact<'AddressReleased', About>;
+  | Fact<'AddressReleased', About>
+  /** Nothing of what was counted means anything any more: as if the address had never been here. */
+  | Fact<'LockoutForgotten', About>;
 
 export type LockoutCommand =
   /** A failed login. `limit` failures within `window` ms lock the address for `lockTime` ms. */
@@ -27,11 +29,14 @@ export type LockoutCommand =
   /** Locks at once: the caller has counted. */
   | (About & { readonly type: 'Lock'; readonly now: number; readonly lockTime: number; readonly because: 'connections' })
   /** An administrator lets it in again. */
-  | (About & { readonly type: 'Release' });
+  | (About & { readonly type: 'Release' })
+  /** Housekeeping: drops what is past, failures after `window` ms. */
+  | (About & { readonly type: 'Forget'; readonly now: number; readonly window: number });
 
 export const lockoutStream = (protocol: string, ip: string): string => `lockout-${protocol}-${ip}`;
 
 const UNLOCKED: Lockout = { failures: 0, since: 0, lockedUntil: 0 };
+const isUnlocked = ({ failures, lockedUntil }: Lockout): boolean => failures === 0 && lockedUntil === 0;
 
 export const lockout: Decider<LockoutCommand, LockoutEvent, Lockout> = {
   initial: UNLOCKED,
@@ -51,7 +56,11 @@ export const lockout: Decider<LockoutCommand, LockoutEvent, Lockout> = {
         if (state.lockedUntil > command.now) return [];
         return [{ type: 'AddressLocked', data: { protocol, ip, until: command.now + command.lockTime, because: command.because } }];
       case 'Release':
-        return state.lockedUntil === 0 && state.failures === 0 ? [] : [{ type: 'AddressReleased', data: { protocol, ip } }];
+        return isUnlocked(state) ? [] : [{ type: 'AddressReleased', data: { protocol, ip } }];
+      case 'Forget': {
+        const past = state.lockedUntil <= command.now && (state.failures === 0 || command.now - state.since >= command.window);
+        return isUnlocked(state) || !past ? [] : [{ type: 'LockoutForgotten', data: { protocol, ip } }];
+      }
     }
   },
 
@@ -62,6 +71,7 @@ export const lockout: Decider<LockoutCommand, LockoutEvent, Lockout> = {
       case 'AddressLocked':
         return { failures: 0, since: 0, lockedUntil: data.until };
       case 'AddressReleased':
+      case 'LockoutForgotten':
         return UNLOCKED;
     }
   },

@@ -1,5 +1,7 @@
 import { parseHours } from '../delivery/hours.js';
+import { DEFAULT_PRIORITY, priorityProblemsOf, type PrioritySettings } from '../delivery/priority.js';
 import { DEFAULT_RETRY_SETTINGS, retryProblemsOf, type RetrySettings } from '../delivery/retry-settings.js';
+import { NO_POOLS, poolProblemsOf, type SourcePools } from '../delivery/source-pools.js';
 import { canonicalDomain, parseAddress } from '../mail/address.js';
 import { canonicalIp, parseBlock } from '../mail/ip.js';
 
@@ -21,6 +23,12 @@ export interface Settings {
   /** ms of silence, at least 1000 (RFC 5321 §4.5.3.2.7 asks SMTP for 5 minutes, RFC 1939 §3 POP3 for 10). */
   readonly smtpIdleTime: number;
   readonly pop3IdleTime: number;
+  /** Once logged in; before that 5 minutes at most (RFC 9051 §5.4 asks for 30 minutes or more). */
+  readonly imapIdleTime: number;
+  /** Bytes of one message that APPEND takes (RFC 7889). */
+  readonly imapAppendLimit: number;
+  /** Messages that one IMAP command may work on (RFC 9738), 0 or at least 1000. */
+  readonly imapMessageLimit: number;
   /** Command errors before the connection is closed. */
   readonly commandErrors: number;
   /** ms before the greeting on port mx, 0 = none, at most 5 minutes; who talks first is refused. */
@@ -71,10 +79,16 @@ export interface Settings {
   readonly outboundRate: number;
   /** Which addresses of other servers are used, and in which order. */
   readonly outboundFamily: 'both' | 'ipv4' | 'ipv6' | 'prefer-ipv4' | 'prefer-ipv6';
-  /** Local addresses that connections come from; of each family the first is used. [] = the system's choice. */
+  /** Local addresses that connections come from where no pool fits; of each family the first that can be used. [] = the system's choice. */
   readonly outboundSources: readonly string[];
+  /** Local addresses by sender and destination. */
+  readonly outboundPools: SourcePools;
   /** May MX records lead to loopback addresses? For tests, and for servers on the same machine. */
   readonly outboundLoopback: boolean;
+  /** What becomes of 8-bit mail at a server that takes 7 bits only: made 7-bit (refused under a signature), refused, or sent as it is. */
+  readonly outboundEightBit: 'downgrade' | 'bounce' | 'send';
+  /** Which mail goes first. Parts that are missing have their default. */
+  readonly outboundPriority: Partial<PrioritySettings>;
   /** When and how long mail that could not be delivered is tried again, and when its sender hears of it. */
   readonly retry: RetrySettings;
   /** Believe the resolver when it says that it validated an answer (DNSSEC), although it is not on this machine: DANE needs it. */
@@ -93,6 +107,8 @@ export interface Settings {
   readonly postmasterCopy: readonly string[];
   /** Reports per hour to one address about mail from strangers, whose sender may be forged. */
   readonly noticesPerHour: number;
+  /** ms that rows for reports about TLS (RFC 8460) are kept; at least a day. */
+  readonly tlsReportRetention: number;
   /** Rewrite the sender of forwarded mail from strangers (SRS), so that the next server's SPF check passes. */
   readonly srs: boolean;
 }
@@ -111,6 +127,9 @@ export const DEFAULTS: Settings = {
   sessionTime: 24 * 60 * MINUTE,
   smtpIdleTime: 5 * MINUTE,
   pop3IdleTime: 10 * MINUTE,
+  imapIdleTime: 35 * MINUTE,
+  imapAppendLimit: 100 * 1024 * 1024,
+  imapMessageLimit: 1_000_000,
   commandErrors: 20,
   greetingPause: 0,
   vrfy: false,
@@ -139,7 +158,10 @@ export const DEFAULTS: Settings = {
   outboundRate: 0,
   outboundFamily: 'both',
   outboundSources: [],
+  outboundPools: NO_POOLS,
   outboundLoopback: false,
+  outboundEightBit: 'downgrade',
+  outboundPriority: DEFAULT_PRIORITY,
   retry: DEFAULT_RETRY_SETTINGS,
   trustResolver: false,
   mxCache: 24 * 60 * MINUTE,
@@ -149,6 +171,7 @@ export const DEFAULTS: Settings = {
   noticeLanguage: 'both',
   postmasterCopy: [],
   noticesPerHour: 100,
+  tlsReportRetention: 60 * 24 * 60 * MINUTE,
   srs: true,
 };
 
@@ -168,6 +191,8 @@ const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule
   // 0 would cut off everybody at once.
   smtpIdleTime: ['at least 1000 (ms)', (value) => value >= 1000],
   pop3IdleTime: ['at least 1000 (ms)', (value) => value >= 1000],
+  imapIdleTime: ['at least 1000 (ms)', (value) => value >= 1000],
+  imapMessageLimit: ['0, or at least 1000', (value) => value === 0 || value >= 1000],
   // Clients wait no longer (RFC 5321 §4.5.3.2.1).
   greetingPause: ['at most 300000 (ms)', (value) => value <= 5 * MINUTE],
   senderTrust: ['login, envelope or header', (value) => ['login', 'envelope', 'header'].includes(value)],
@@ -175,11 +200,18 @@ const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule
   outboundConcurrency: ['from 1 to 1000', (value) => value >= 1 && value <= 1000],
   outboundSessions: ['from 1 to 10000', (value) => value >= 1 && value <= 10_000],
   outboundFamily: ['both, ipv4, ipv6, prefer-ipv4 or prefer-ipv6', (value) => ['both', 'ipv4', 'ipv6', 'prefer-ipv4', 'prefer-ipv6'].includes(value)],
+  outboundEightBit: ['downgrade, bounce or send', (value) => ['downgrade', 'bounce', 'send'].includes(value)],
   outboundSources: ['IP addresses', (value) => value.every((ip) => canonicalIp(ip) !== undefined)],
   noticeSender: ['a local part in letters, digits, . - and _', (value) => /^[\w.-]{1,64}$/.test(value)],
+  tlsReportRetention: ['at least 86400000 (ms)', (value) => value >= 24 * 60 * MINUTE],
   noticeLanguage: ['both, ja or en', (value) => ['both', 'ja', 'en'].includes(value)],
   postmasterCopy: ['mail addresses', (value) => value.every((address) => parseAddress(address) !== undefined)],
   tagSeparators: ["up to four of !#$%&'*+-/=?^_`{|}~", (value) => /^[!#$%&'*+\-/=?^_`{|}~]{0,4}$/.test(value)],
+};
+
+/** Settings that are JSON objects: what is wrong with them. */
+const OBJECTS: { readonly [K in keyof Settings]?: (value: unknown) => readonly string[] } = {
+  retry: retryProblemsOf, outboundPriority: priorityProblemsOf, outboundPools: poolProblemsOf,
 };
 
 /** What is wrong with proposed settings, in words; [] when all is well. */
@@ -195,7 +227,8 @@ export function problemsOf(changes: Partial<Settings>): readonly string[] {
 function expectedOf(name: keyof Settings, value: unknown): string | undefined {
   const model: unknown = DEFAULTS[name];
   const [expected, rule] = (RULES[name] ?? []) as readonly [string?, ((value: unknown) => boolean)?];
-  if (name === 'retry') return retryProblemsOf(value).join(', ') || undefined;
+  const problems = OBJECTS[name];
+  if (problems) return problems(value).join(', ') || undefined;
   if (Array.isArray(model)) return rule ? (isTextList(value) && rule(value) ? undefined : `a list of ${expected}`) : problemOfList(value);
   if (typeof value !== typeof model) return `a ${typeof model}`;
   if (typeof model === 'number' && !isWhole(value)) return 'a whole number, 0 or more';

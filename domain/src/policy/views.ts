@@ -22,13 +22,13 @@ export const settingsView: Projection<SettingsRow> = {
 
 type LockoutRow = { protocol: string; ip: string; failures: number; since: number; locked_until: number; because: string | null };
 
-/** Addresses with failures or a lock; a released one has no row. Expired ones stay until their next event: readers compare with the time. */
+/** Addresses with failures or a lock; a released one has no row. Past ones stay until housekeeping forgets them: readers compare with the time. */
 export const lockouts: Projection<LockoutRow> = {
   name: 'lockout_1',
   topics: ['decision'],
   inline: true,
-  types: ['LoginFailureCounted', 'AddressLocked', 'AddressReleased'],
-  blind: ['LoginFailureCounted', 'AddressLocked', 'AddressReleased'],
+  types: ['LoginFailureCounted', 'AddressLocked', 'AddressReleased', 'LockoutForgotten'],
+  blind: ['LoginFailureCounted', 'AddressLocked', 'AddressReleased', 'LockoutForgotten'],
   key: ['protocol', 'ip'],
   columns: { protocol: 'text', ip: 'text', failures: 'integer', since: 'bigint', locked_until: 'bigint', because: 'text' },
   keysOf: ({ event }) => {
@@ -44,6 +44,7 @@ export const lockouts: Projection<LockoutRow> = {
       case 'AddressLocked':
         return { protocol, ip, failures: 0, since: 0, locked_until: data.until, because: data.because };
       case 'AddressReleased':
+      case 'LockoutForgotten':
         return null;
     }
   },

@@ -52,6 +52,9 @@ export const DETAILS: Details = {
     ...peerOf(data.peer), ['login', data.login], ['tls', tlsOf(data.tls)], ['listener', data.listener], ['size', bytesOf(data.size, language)],
   ],
   RecipientRefused: ({ address, rule, reply }) => [['recipient', address], ['rule', rule], ['reply', reply]],
+  MessageQuarantined: ({ error, tries, since }, { when }) => [['error', error], ['tries', `${tries} (${when(since)})`]],
+  QuarantineRetried: ({ reason }) => [['reason', reason]],
+  QuarantineEnded: () => [],
   RecipientRouted: ({ recipient, address, via, notify, orcpt }) => [
     ['recipient', recipient], ['address', address], viaOf(via),
     ['dsn', [notify?.join(','), orcpt && `ORCPT=${orcpt}`].filter(Boolean).join(' ') || undefined],
@@ -74,6 +77,7 @@ export const DETAILS: Details = {
   RetryRequested: ({ address, reason }) => [['address', address], ['reason', reason]],
   RecipientRerouted: ({ address, route, reason }, { language }) =>
     [['address', address], ['route', route === '' ? WORDS.usualRoute[language] : route], ['reason', reason]],
+  RecipientPrioritized: ({ address, priority, reason }) => [['address', address], ['priority', priority], ['reason', reason]],
   RecipientChanged: ({ address, to, reason }) => [['address', address], ['to', to], ['reason', reason]],
   RecipientRemoved: ({ address, reason }) => [['address', address], ['reason', reason]],
   NoticeOwed: ({ kind, recipient, address, host, reply, rule, until, lastAttemptAt, message }, { language, when }) => [
@@ -89,6 +93,12 @@ export const DETAILS: Details = {
   ],
   MessageExpunged: ({ mailboxId, uid, size, head }, { language }) =>
     [['mailbox', `${head.name} (${mailboxId})`], ['uid', uid], ['size', bytesOf(size, language)]],
+  MessagesAppended: ({ mailboxId, firstUid, sizes, from, head }) =>
+    [['mailbox', `${head.name} (${mailboxId})`], ['uid', `${firstUid}:${firstUid + sizes.length - 1}`], ['messages', sizes.length], ['copiedFrom', from?.mailboxId]],
+  FlagsChanged: ({ mailboxId, groups, head }) =>
+    [['mailbox', `${head.name} (${mailboxId})`], ...groups.slice(0, 10).map((g): Detail => ['flags', `${g.uids.slice(0, 200)}: ${g.flags.join(' ') || '-'}`])],
+  MessagesExpunged: ({ mailboxId, uids, messageIds, bytes, head }, { language }) =>
+    [['mailbox', `${head.name} (${mailboxId})`], ['uid', uids.slice(0, 200)], ['messages', messageIds.length], ['size', bytesOf(bytes, language)]],
   MailboxDeleted: ({ mailboxId, head }) => [['mailbox', `${head.name} (${mailboxId})`], ['account', head.accountId]],
 };
 

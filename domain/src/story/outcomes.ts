@@ -1,5 +1,6 @@
 import type { AttemptResult } from '../delivery/queue-events.js';
 import type { Recorded } from '../kernel/event.js';
+import { hasUid, parseUids, type UidRange } from '../mailbox/uid-set.js';
 import type { StoryEvent } from './texts.js';
 
 /** Where one envelope recipient's mail ended, one entry per way that its aliases led to. */
@@ -44,6 +45,7 @@ class Ends {
   readonly #attempts = new Map<string, number>();
   /** A copy may be removed before the story, by time, tells of its delivery. */
   readonly #expunged = new Set<string>();
+  readonly #ranges: { readonly mailboxId: string; readonly ranges: readonly UidRange[] }[] = [];
 
   tell(event: StoryEvent & { readonly at: number }): void {
     switch (event.type) {
@@ -56,18 +58,35 @@ class Ends {
       case 'MessageAppended': {
         const { recipient, deliveredTo, via, head, mailboxId, uid } = event.data;
         const copy = `${mailboxId} ${uid}`;
-        this.#ends.set(`mailbox ${copy}`, { recipient, end: { kind: 'mailbox', address: deliveredTo, via, mailbox: head.name, uid, removed: this.#expunged.has(copy) } });
+        this.#ends.set(`mailbox ${copy}`, { recipient, end: { kind: 'mailbox', address: deliveredTo, via, mailbox: head.name, uid, removed: this.#isGone(mailboxId, uid) } });
         return;
       }
       case 'MessageExpunged': {
         const copy = `${event.data.mailboxId} ${event.data.uid}`;
-        this.#expunged.add(copy);
-        this.#change(`mailbox ${copy}`, (end) => (end.kind === 'mailbox' ? { ...end, removed: true } : end));
+        this.#remove(copy);
+        return;
+      }
+      case 'MessagesExpunged': {
+        const { mailboxId, uids } = event.data;
+        this.#ranges.push({ mailboxId, ranges: parseUids(uids) });
+        for (const name of this.#ends.keys()) {
+          const [kind, mailbox, uid] = name.split(' ');
+          if (kind === 'mailbox' && mailbox === mailboxId && hasUid(parseUids(uids), Number(uid))) this.#remove(`${mailbox} ${uid}`);
+        }
         return;
       }
       default:
         this.#queue(event);
     }
+  }
+
+  #remove(copy: string): void {
+    this.#expunged.add(copy);
+    this.#change(`mailbox ${copy}`, (end) => (end.kind === 'mailbox' ? { ...end, removed: true } : end));
+  }
+
+  #isGone(mailboxId: string, uid: number): boolean {
+    return this.#expunged.has(`${mailboxId} ${uid}`) || this.#ranges.some((r) => r.mailboxId === mailboxId && hasUid(r.ranges, uid));
   }
 
   #queue(event: StoryEvent & { readonly at: number }): void {

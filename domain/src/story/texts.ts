@@ -1,4 +1,5 @@
 import type { DeliveryEvent } from '../delivery/delivery.js';
+import type { QuarantineEvent } from '../delivery/quarantine.js';
 import type { NoticeKind, QueueEvent } from '../delivery/queue-events.js';
 import type { MailFact, SessionFact } from '../mail/events.js';
 import type { MailboxEvent } from '../mailbox/mailbox.js';
@@ -7,7 +8,7 @@ export type Language = 'en' | 'ja';
 export type Text = Readonly<Record<Language, string>>;
 
 /** Every event that a story can hold. */
-export type StoryEvent = MailFact | SessionFact | MailboxEvent | DeliveryEvent | QueueEvent;
+export type StoryEvent = MailFact | SessionFact | MailboxEvent | DeliveryEvent | QuarantineEvent | QueueEvent;
 
 /** What happened, in words. An event without words does not compile. */
 export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
@@ -20,6 +21,9 @@ export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
   MessageAccepted: { en: 'Message accepted', ja: 'メッセージを受理' },
   MessageRefused: { en: 'Message not accepted', ja: 'メッセージを受理せず' },
   RecipientRefused: { en: 'A recipient was refused', ja: '宛先を拒否' },
+  MessageQuarantined: { en: 'Set aside: local delivery failed', ja: 'ローカル配送に失敗したため隔離' },
+  QuarantineRetried: { en: 'Local delivery to be tried again', ja: 'ローカル配送の再試行を要求' },
+  QuarantineEnded: { en: 'No longer set aside', ja: '隔離を終了' },
   RecipientRouted: { en: 'Queued for another server', ja: '他サーバーへの配送待ち' },
   RecipientBounced: { en: 'Cannot be delivered', ja: '配送不能' },
   MessageSubmitted: { en: 'Written by this server', ja: 'このサーバーが作成' },
@@ -30,6 +34,7 @@ export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
   RecipientReleased: { en: 'Released by an administrator', ja: '管理者が保留を解除' },
   RetryRequested: { en: 'Retry requested', ja: '再試行を要求' },
   RecipientRerouted: { en: 'Rerouted by an administrator', ja: '管理者が経路を変更' },
+  RecipientPrioritized: { en: 'Priority changed by an administrator', ja: '管理者が優先度を変更' },
   RecipientChanged: { en: 'Recipient changed by an administrator', ja: '管理者が宛先を変更' },
   RecipientRemoved: { en: 'Removed from the queue by an administrator', ja: '管理者がキューから削除' },
   NoticeOwed: { en: 'A notice to the sender is due', ja: '送信者への通知が必要' },
@@ -37,6 +42,9 @@ export const HAPPENED: Readonly<Record<StoryEvent['type'], Text>> = {
   MailboxCreated: { en: 'Mailbox created', ja: 'メールボックスを作成' },
   MessageAppended: { en: 'Delivered into a mailbox', ja: 'メールボックスへ配送' },
   MessageExpunged: { en: 'Removed from a mailbox', ja: 'メールボックスから削除' },
+  MessagesAppended: { en: 'Put into a mailbox', ja: 'メールボックスへ追加' },
+  FlagsChanged: { en: 'Flags changed', ja: 'フラグを変更' },
+  MessagesExpunged: { en: 'Removed from a mailbox', ja: 'メールボックスから削除' },
   MailboxDeleted: { en: 'Mailbox deleted', ja: 'メールボックスを廃止' },
 };
 
@@ -90,6 +98,11 @@ export const LABELS = {
   why: { en: 'why', ja: '理由' },
   origin: { en: 'origin', ja: '作成元' },
   about: { en: 'about message', ja: '対象メッセージ' },
+  error: { en: 'error', ja: 'エラー' },
+  tries: { en: 'tries', ja: '試行回数' },
+  messages: { en: 'messages', ja: '通数' },
+  copiedFrom: { en: 'from mailbox', ja: '元のメールボックス' },
+  flags: { en: 'flags', ja: 'フラグ' },
   event: { en: 'event', ja: 'イベント' },
 } as const satisfies Record<string, Text>;
 

@@ -9,11 +9,17 @@ const messageOf = ({ event }: Positioned): string => {
   return typeof messageId === 'string' ? messageId : event.correlation;
 };
 
+/** All of them: copies and expunges of IMAP tell of many at once. A message that a client put into a mailbox itself has no name of this kind. */
+const messagesOf = (positioned: Positioned): readonly string[] => {
+  const { messageIds } = positioned.event.data as { messageIds?: unknown };
+  return Array.isArray(messageIds) ? [...new Set((messageIds as string[]).filter((id) => id !== ''))] : [messageOf(positioned)];
+};
+
 const FACTS = ['MessageAccepted', 'MessageRefused', 'RecipientRefused'] as const;
 const DECISIONS = [
-  'MessageAppended', 'MessageExpunged', 'RecipientRouted', 'RecipientBounced', 'MessageQueued', 'DeliveryAttempted', 'RecipientExpired',
-  'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'RecipientChanged', 'RecipientRemoved', 'NoticeOwed',
-  'NoticeSent', 'MessageSubmitted',
+  'MessageAppended', 'MessageExpunged', 'MessagesAppended', 'MessagesExpunged', 'RecipientRouted', 'RecipientBounced', 'MessageQueued', 'DeliveryAttempted', 'RecipientExpired',
+  'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'RecipientPrioritized', 'RecipientChanged', 'RecipientRemoved', 'NoticeOwed',
+  'NoticeSent', 'MessageSubmitted', 'MessageQuarantined', 'QuarantineRetried', 'QuarantineEnded',
 ] as const;
 const ABOUT_SESSIONS = ['SessionOpened', 'TlsStarted', 'LoginSucceeded', 'LoginFailed', 'CommandRefused', 'SessionClosed'] as const;
 
@@ -82,9 +88,9 @@ export const messages: Projection<MessageRow> = {
     accepted_at: 'bigint', refused_at: 'bigint', refused_by: 'text', delivered: 'integer', remote: 'integer', sent: 'integer', bounced: 'integer',
     facts: 'text', decisions: 'text',
   },
-  keysOf: (positioned) => [{ message_id: messageOf(positioned) }],
-  apply(before, positioned) {
-    const row = before ?? unknownMessage(messageOf(positioned));
+  keysOf: (positioned) => messagesOf(positioned).map((message_id) => ({ message_id })),
+  apply(before, positioned, key) {
+    const row = before ?? unknownMessage((key as { message_id: string }).message_id);
     const { type, at } = positioned.event;
     return isFact(type)
       ? { ...row, facts: noted(row.facts, positioned), ...received(positioned.event as unknown as MailFact, at) }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { deliveryExamples } from '../delivery/examples.js';
+import { deliveryExamples, quarantineExamples } from '../delivery/examples.js';
 import { BOB, CID, MESSAGE } from '../delivery/testing.js';
 import type { Recorded } from '../kernel/event.js';
 import { HAPPENED, LABELS, NOTICES, RESULTS, type StoryEvent, WORDS } from './texts.js';
@@ -13,8 +13,9 @@ const peer = { ip: '192.0.2.7', port: 40_123, helo: 'client.test' };
 const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' };
 const head = { accountId: 'acc-1', name: 'INBOX', uidValidity: 1, uidNext: 8, highestModSeq: 8, messages: 1, bytes: 1234567 };
 
-type QueueType = keyof typeof deliveryExamples;
-const QUEUE = Object.fromEntries(Object.entries(deliveryExamples).map(([type, examples]) => [type, examples.at(-1)?.data])) as unknown as {
+const DECIDED = { ...deliveryExamples, ...quarantineExamples };
+type QueueType = keyof typeof DECIDED;
+const QUEUE = Object.fromEntries(Object.entries(DECIDED).map(([type, examples]) => [type, examples.at(-1)?.data])) as unknown as {
   [T in QueueType]: Extract<StoryEvent, { type: T }>['data'];
 };
 
@@ -45,6 +46,12 @@ const EXAMPLES: { [T in StoryEvent['type']]: Extract<StoryEvent, { type: T }>['d
     recipient: 'bob@x.test', via: [], deliveredTo: 'bob@x.test', overQuota: true, head,
   },
   MessageExpunged: { mailboxId: 'box-1', uid: 7, modSeq: 9, messageId: ID, sha256: 'ab'.repeat(32), size: 1234600, head },
+  MessagesAppended: {
+    mailboxId: 'box-2', modSeq: 9, firstUid: 3, messageIds: [ID], sha256: 'ab'.repeat(32), bodySizes: [1234567], sizes: [1234600], receivedAt: [AT],
+    from: { mailboxId: 'box-1', uids: '7' }, head,
+  },
+  FlagsChanged: { mailboxId: 'box-1', modSeq: 9, groups: [{ flags: ['\\Seen'], uids: '7' }], head },
+  MessagesExpunged: { mailboxId: 'box-1', modSeq: 10, uids: '1,7', messageIds: [ID, ''], bytes: 1234600, head },
   MailboxDeleted: { mailboxId: 'box-1', head },
 };
 const TYPES = Object.keys(EXAMPLES) as StoryEvent['type'][];

@@ -78,6 +78,17 @@ describe('the settings', () => {
     expect(readConfig({ KIROKU_CONFIG: 'etc/kiroku.yaml' }, home).data).toBe(join(home, 'var'));
   });
 
+  it('mean the same data from whatever folder, and say where a relative path leads', () => {
+    mkdirSync(join(home, 'elsewhere'));
+    const from = (env: Record<string, string>) => readConfig({ KIROKU_HOME: home, ...env }, join(home, 'elsewhere'));
+    expect(from({})).toMatchObject({ data: join(home, 'data'), warnings: [] });
+    expect(from({ KIROKU_DATA: '/var/mail' })).toMatchObject({ data: '/var/mail', warnings: [] });
+    expect(from({ KIROKU_DATA: './box' })).toMatchObject({ data: join(home, 'box'), warnings: [`KIROKU_DATA is relative to Kiroku's own folder: it means ${join(home, 'box')}`] });
+    expect(readConfig({ KIROKU_HOME: home, KIROKU_DATA: './box' }, home).warnings).toEqual([]);
+    writeFileSync(join(home, 'named.yaml'), 'smtpProcesses: 3\n');
+    expect(from({ KIROKU_CONFIG: 'named.yaml' })).toMatchObject({ smtpProcesses: 3, warnings: [expect.stringContaining(join(home, 'named.yaml'))] });
+  });
+
   it('name an outside PostgreSQL', () => {
     const connectionString = 'postgres://mail:secret@db.test/mail';
     expect(readConfig({ KIROKU_POSTGRES_URL: connectionString }, home).postgres).toEqual({ connectionString });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import YAML from 'yaml';
 import type { z } from 'zod';
 import { nearest } from './nearest.js';
@@ -24,8 +24,8 @@ export class ConfigRefused extends Error {
   }
 }
 
-/** Ours, but no settings: where the settings are, secrets, what the supervisor tells its roles, which tests run. */
-const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_RUNTIME', 'KIROKU_SUITE', 'KIROKU_TOKEN', 'KIROKU_SERVER_KEY', 'KIROKU_CRASH_ROUNDS'];
+/** Ours, but no settings: where the settings and Kiroku itself are, secrets, what the supervisor tells its roles, which tests run. */
+const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_HOME', 'KIROKU_RUNTIME', 'KIROKU_SUITE', 'KIROKU_TOKEN', 'KIROKU_SERVER_KEY', 'KIROKU_CRASH_ROUNDS'];
 
 /** A value and how whoever wrote it calls it. */
 type Given = ReadonlyMap<Name, { readonly value: unknown; readonly called: string }>;
@@ -33,13 +33,16 @@ type Given = ReadonlyMap<Name, { readonly value: unknown; readonly called: strin
 /**
  * Settings from the environment, from kiroku.yaml (KIROKU_CONFIG, else in the data folder), from the defaults, in this order.
  * An empty variable is as good as none, but for a port: there it means none, as 0 does.
- * @param cwd what relative paths in the environment are relative to.
+ * Relative paths in the environment are relative to KIROKU_HOME, Kiroku's own folder, which `./kiroku` and `npm start` tell: from
+ * whatever folder a command is run, it means the same data.
+ * @param cwd stands in where KIROKU_HOME is not told.
  * @throws ConfigRefused naming everything that is wrong.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, cwd = process.cwd()): Config {
+  const home = env['KIROKU_HOME'] || cwd;
   const problems: string[] = [];
   const { given: fromEnv, warnings } = readEnvironment(env, problems);
-  const file = fileOf(env, cwd);
+  const file = fileOf(env, home);
   const given: Given = new Map([...readFile(file, problems), ...fromEnv]);
   const result = Settings.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
   for (const issue of result.error?.issues ?? []) {
@@ -50,9 +53,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   problems.push(...clashes(result.data, given));
   if (problems.length) throw new ConfigRefused(problems);
   const { postgresUrl, data, ...rest } = result.data;
-  const base = given.has('data') && !fromEnv.has('data') ? dirname(file.path) : cwd;
+  const base = given.has('data') && !fromEnv.has('data') ? dirname(file.path) : home;
   const postgres = postgresUrl ? { postgres: { connectionString: postgresUrl } } : {};
-  return { ...rest, ...postgres, data: resolve(base, data), warnings };
+  return { ...rest, ...postgres, data: resolve(base, data), warnings: [...warnings, ...elsewhere(env, home, cwd)] };
 }
 
 function readEnvironment(env: Readonly<Record<string, string | undefined>>, problems: string[]) {
@@ -73,11 +76,20 @@ function readEnvironment(env: Readonly<Record<string, string | undefined>>, prob
   return { given, warnings };
 }
 
+/** A relative path that its author may have meant otherwise. */
+function elsewhere(env: Readonly<Record<string, string | undefined>>, home: string, cwd: string): string[] {
+  const relative = (path: string | undefined): path is string => path !== undefined && path !== '' && !isAbsolute(path);
+  return ['KIROKU_DATA', 'KIROKU_CONFIG'].flatMap((name) => {
+    const path = env[name];
+    return relative(path) && resolve(home, path) !== resolve(cwd, path) ? [`${name} is relative to Kiroku's own folder: it means ${resolve(home, path)}`] : [];
+  });
+}
+
 /** `named`: somebody said that it is there. */
-function fileOf(env: Readonly<Record<string, string | undefined>>, cwd: string): { path: string; named: boolean } {
+function fileOf(env: Readonly<Record<string, string | undefined>>, home: string): { path: string; named: boolean } {
   const path = env['KIROKU_CONFIG'];
-  if (path) return { path: resolve(cwd, path), named: true };
-  return { path: join(resolve(cwd, env['KIROKU_DATA'] || './data'), 'kiroku.yaml'), named: false };
+  if (path) return { path: resolve(home, path), named: true };
+  return { path: join(resolve(home, env['KIROKU_DATA'] || './data'), 'kiroku.yaml'), named: false };
 }
 
 function readFile({ path, named }: { path: string; named: boolean }, problems: string[]): Given {

@@ -54,7 +54,7 @@ const text = z.string({ error: 'must be text' }).min(1);
  * What an administrator decides (domains, rules, limits) is not here: that is events.
  */
 export const SETTINGS = {
-  /** The folder for everything: bodies, database, keys. Relative to the working folder, or to kiroku.yaml if it stands there. */
+  /** The folder for everything: bodies, database, keys. Relative to Kiroku's own folder, or to kiroku.yaml if it stands there. */
   data: text.default('./data'),
   /** The address that all listeners bind to. */
   bind: address.default(LOCALHOST),
@@ -93,6 +93,16 @@ export const SETTINGS = {
     .union([z.int(), z.string().regex(/^\d{1,5}$/).transform(Number)], { error: 'must be a port' })
     .refine((value) => value >= 1 && value <= 65_535, 'must be a port')
     .default(25),
+  /** The port on which MTA-STS policies are fetched. Anything but 443 is for tests. */
+  remoteHttps: z
+    .union([z.int(), z.string().regex(/^\d{1,5}$/).transform(Number)], { error: 'must be a port' })
+    .refine((value) => value >= 1 && value <= 65_535, 'must be a port')
+    .default(443),
+  /** ms: where RFC 5321 §4.5.3.2 has more patience with other servers, so long and no longer. For tests. */
+  remotePatience: z
+    .union([z.int(), z.string().regex(/^\d{1,7}$/).transform(Number)], { error: 'must be milliseconds' })
+    .refine((value) => value >= 100, 'must be at least 100 ms')
+    .optional(),
 };
 
 export type Name = keyof typeof SETTINGS;

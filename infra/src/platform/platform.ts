@@ -10,10 +10,12 @@ import type { PostgresConnection } from '../postgres/connection.js';
 import { openPool } from '../read-model/database.js';
 import { Projector } from '../read-model/projector.js';
 import { INLINE_VIEWS, UPGRADES } from '../read-model/views.js';
+import { restartsHere } from '../supervise/role-process.js';
 import { Heartbeat } from '../telemetry/heartbeat.js';
 import { LoggedSessions } from '../telemetry/log-sessions.js';
 import { type Logger, openLogger } from '../telemetry/logger.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { restartWarnings, type Warning } from '../telemetry/warnings.js';
 
 /** What every role stands on. Opened once per process; nothing connects before it is used. */
 export interface Platform {
@@ -29,8 +31,8 @@ export interface Platform {
   readonly logger: Logger;
   /** For callbacks that report what the caller cannot hear: logged and counted, at most a line per second and message. */
   readonly trouble: (error: unknown) => void;
-  /** Starts the signs of life that the API shows. @param ailment what is wrong now, in words for the administrator. */
-  live(ailment?: () => string | undefined): void;
+  /** Starts the signs of life that the API shows. @param ailment what is wrong now, in words for the administrator. @param warnings what wants attention. */
+  live(ailment?: () => string | undefined, warnings?: () => readonly Warning[]): void;
   close(): Promise<void>;
 }
 
@@ -57,11 +59,15 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
     trouble,
   );
   let wrong = (): string | undefined => undefined;
-  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => wrong());
+  let own = (): readonly Warning[] => [];
+  const restarts = restartsHere();
+  metrics.count('kiroku_process_restarts_total', "Times that this process's place was filled again since the supervisor's start", restarts.total);
+  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => wrong(), () => [...restartWarnings(restarts, Date.now()), ...own()]);
   return {
     role, address, pool, log, hints, engine, sessions, metrics, logger, trouble,
-    live: (ailment) => {
+    live: (ailment, warnings) => {
       if (ailment) wrong = ailment;
+      if (warnings) own = warnings;
       heartbeat.start();
     },
     close: async () => {

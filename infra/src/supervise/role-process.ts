@@ -1,5 +1,6 @@
 import type { Config } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { NO_RESTARTS, type Restarts } from '@kiroku/infra/telemetry/warnings.js';
 
 /** What the supervisor tells a role's process. Holds the database's password: not for logs. */
 export interface Runtime {
@@ -11,7 +12,13 @@ export interface Runtime {
   readonly config: Config;
   /** All roles that this server runs. */
   readonly roles: readonly string[];
+  /** Of this process's place. */
+  readonly restarts: Restarts;
 }
+
+let told = NO_RESTARTS;
+/** How often this process was started again before; nothing outside a supervisor. */
+export const restartsHere = (): Restarts => told;
 
 /** A role at work. */
 export interface RunningRole {
@@ -40,6 +47,7 @@ export function runRole(role: string, main: (runtime: Runtime) => Promise<Runnin
     process.stderr.write(`${role} is started by "kiroku up"\n`);
     process.exit(2);
   }
+  told = runtime.restarts ?? NO_RESTARTS;
   // A terminal's ^C goes to all processes: the supervisor alone decides what happens then.
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(1));

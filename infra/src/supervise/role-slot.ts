@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { Backoff } from './backoff.js';
+import { type Restarts, RESTARTS_KEPT } from '@kiroku/infra/telemetry/warnings.js';
 import { nameOf, type ProcessName } from './pid-file.js';
 import { RUNTIME, type RoleMessage, type Runtime } from './role-process.js';
 
@@ -14,6 +15,8 @@ export interface Role {
   readonly script: string;
   /** Options for Node, e.g. a limit of its heap. */
   readonly nodeOptions?: readonly string[];
+  /** Besides the supervisor's own, which is stronger. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One line of the process log. Details hold no secrets. */
@@ -37,6 +40,7 @@ export class RoleSlot {
   /** Resolves when the first process serves; rejects when it fails before: there is something wrong that a restart will not mend. */
   readonly started: Promise<void>;
   process: ProcessName | undefined;
+  restarts: Restarts = { total: 0, lately: [] };
   private child: ChildProcess | undefined;
   private wasReady = false;
   private readonly stopping = new AbortController();
@@ -86,6 +90,7 @@ export class RoleSlot {
       const { role, index } = this.role;
       if (!this.wasReady) return this.settle.reject(new Error(`${role} did not start: ${exit.reason}`));
       const pause = backoff.next(performance.now() - began);
+      this.restarts = { total: this.restarts.total + 1, lately: [...this.restarts.lately, Date.now()].slice(-RESTARTS_KEPT) };
       log('error', 'role ended, is started again', { role, index, ...exit, pauseMs: pause });
       await wait(pause, undefined, { signal }).catch(() => undefined);
     }
@@ -94,10 +99,10 @@ export class RoleSlot {
 
   private async runOnce(): Promise<{ pid: number | undefined; reason: string }> {
     const { role, index, postgres, tell, log, changed, readyWithin } = this.options;
-    const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), ...tell };
+    const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), restarts: this.restarts, ...tell };
     const child = spawn(process.execPath, [...(role.nodeOptions ?? []), role.script], {
       // Few malloc arenas: threads that come and go would each keep a share of memory.
-      env: { MALLOC_ARENA_MAX: '2', ...process.env, [RUNTIME]: JSON.stringify(runtime) },
+      env: { MALLOC_ARENA_MAX: '2', ...role.env, ...process.env, [RUNTIME]: JSON.stringify(runtime) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child = child;

@@ -109,6 +109,18 @@ describe('the supervisor', () => {
     expect(new Set(pids(data)).size).toBe(3);
   });
 
+  it('tells a process how often its place was filled again', async () => {
+    const main = `async ({ restarts }) => { diary(restarts.total + ' ' + restarts.lately.length + ' ' + (restarts.lately.every((at) => at <= Date.now()))); return { drain: async () => undefined }; }`;
+    const only = role(main);
+    const { supervisor, data, happened } = supervise({ roles: [only] });
+    await supervisor.start();
+    for (let i = 0; i < 2; i++) {
+      process.kill(pids(data)[0]!, 'SIGKILL');
+      await once(happened, 'role serves');
+    }
+    expect(diary(only.script)).toEqual(['0 0 true', '1 1 true', '2 2 true']);
+  });
+
   it('starts a killed process again, and no other', async () => {
     const { supervisor, data, happened } = supervise({ roles: [role(IDLE, 2)] });
     await supervisor.start();

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Ids } from '@kiroku/domain/kernel/clock.js';
 import type pg from 'pg';
 import type { Metrics } from './metrics.js';
+import type { Warning } from './warnings.js';
 
 /** ms between signs of life; a process unheard of for five times that is gone. */
 const BEAT = 2_000;
@@ -21,6 +22,7 @@ export class Heartbeat {
     ids: Ids,
     /** What is wrong now, in words for the administrator; undefined when all is well. */
     private readonly trouble: () => string | undefined,
+    private readonly warnings: () => readonly Warning[] = () => [],
   ) {
     this.#id = ids.uuid();
   }
@@ -41,9 +43,9 @@ export class Heartbeat {
     const metrics = JSON.stringify(await this.metrics.registry.getMetricsAsJSON());
     await this.pool.query({
       name: 'heartbeat',
-      text: `INSERT INTO ops.process VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, trouble = excluded.trouble, metrics = excluded.metrics`,
-      values: [this.#id, this.role, hostname(), process.pid, this.#started, Date.now(), this.trouble() ?? null, metrics],
+      text: `INSERT INTO ops.process VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, trouble = excluded.trouble, metrics = excluded.metrics, warnings = excluded.warnings`,
+      values: [this.#id, this.role, hostname(), process.pid, this.#started, Date.now(), this.trouble() ?? null, metrics, JSON.stringify(this.warnings())],
     });
   }
 

@@ -20,11 +20,11 @@ export class OperationRoutes {
   }
 
   @Get('health')
-  @Route({ summary: 'Every role and process', answer: Health })
+  @Route({ summary: 'Every role and process, and what wants attention', answer: Health })
   @ApiResponse(NOT_READY)
   async health(@Res({ passthrough: true }) response: Response) {
     const health = await this.operations.health();
-    if (health.status !== 'ok') response.status(HttpStatus.SERVICE_UNAVAILABLE);
+    if (health.status === 'trouble') response.status(HttpStatus.SERVICE_UNAVAILABLE);
     return health;
   }
 
@@ -35,8 +35,8 @@ export class OperationRoutes {
   @ApiResponse({ ...NOT_READY, standardSchema: Live })
   async ready(@Res({ passthrough: true }) response: Response) {
     const { status } = await this.operations.health();
-    if (status !== 'ok') response.status(HttpStatus.SERVICE_UNAVAILABLE);
-    return { status };
+    if (status === 'trouble') response.status(HttpStatus.SERVICE_UNAVAILABLE);
+    return { status: status === 'trouble' ? status : 'ok' };
   }
 
   @Get('health/live')

@@ -15,7 +15,7 @@ import {
 } from '../queue-schemas.js';
 
 const NDJSON = 'application/x-ndjson';
-const ORDER = ['bad-reason', 'bad-route'] as const;
+const ORDER = ['bad-reason', 'bad-route', 'bad-priority'] as const;
 
 /** The outbound queue: mail for other servers, a recipient at a time. Always as true as the last change. */
 @ApiTags('queue')
@@ -41,8 +41,8 @@ export class QueueRoutes {
 
   @Get('count')
   @Route({ summary: 'How many recipients and messages fit', answer: QueueTotal })
-  count(@Query({ schema: QueueCountQuery }) { for: verb, to, ...filter }: z.output<typeof QueueCountQuery>) {
-    return verb === undefined ? this.queue.count(filter) : this.commands.count({ verb, route: to }, filter);
+  count(@Query({ schema: QueueCountQuery }) { for: verb, to, priority, ...filter }: z.output<typeof QueueCountQuery>) {
+    return verb === undefined ? this.queue.count(filter) : this.commands.count({ verb, route: to, priority }, filter);
   }
 
   @Get('export')
@@ -68,8 +68,8 @@ export class QueueRoutes {
 
   @Post('messages/:id/:verb')
   @Route({
-    summary: 'Hold, release, retry, bounce, remove or reroute recipients of one message: all that are named, or none', answer: QueueChanged,
-    refusals: [...ORDER, 'unknown-recipient', 'not-queued-yet', 'already-held', 'not-held', 'held', 'same-route', 'conflict'],
+    summary: 'Hold, release, retry, bounce, remove, reroute, or change the priority of recipients of one message: all that are named, or none', answer: QueueChanged,
+    refusals: [...ORDER, 'unknown-recipient', 'not-queued-yet', 'already-held', 'not-held', 'held', 'same-route', 'same-priority', 'conflict'],
   })
   apply(
     @Param({ schema: QueuedMessageVerb }) { id, verb }: z.output<typeof QueuedMessageVerb>, @Body({ schema: QueueMessageOrder }) { addresses, ...order }: z.output<typeof QueueMessageOrder>,

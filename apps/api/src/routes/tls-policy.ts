@@ -1,12 +1,13 @@
-import { Body, Controller, Delete, Get, HttpStatus, Inject, Param, Patch, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpStatus, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Origin } from '@kiroku/domain/kernel/event.js';
 import type { TlsRow } from '@kiroku/domain/tls-policy/row.js';
 import { TlsPolicyAdmin } from '@kiroku/infra/admin/tls-policy.js';
+import { TlsReports } from '@kiroku/infra/admin/tls-reports.js';
 import type { z } from 'zod';
 import { Route } from '../http/describe.js';
 import { From } from '../http/request.js';
-import { NeverOfferedChange, NewTlsRow, PeerParam, TlsRowChange, TlsTable } from '../tls-policy-schemas.js';
+import { NeverOfferedChange, NewTlsRow, PeerParam, TlsDays, TlsDaysQuery, TlsReport, TlsReportParam, TlsRowChange, TlsTable } from '../tls-policy-schemas.js';
 
 const BY_PEER = { schema: PeerParam };
 type Named = z.output<typeof PeerParam>;
@@ -15,12 +16,27 @@ type Named = z.output<typeof PeerParam>;
 @ApiTags('TLS policy')
 @Controller('tls-policy')
 export class TlsPolicyRoutes {
-  constructor(@Inject(TlsPolicyAdmin) private readonly policy: TlsPolicyAdmin) {}
+  constructor(
+    @Inject(TlsPolicyAdmin) private readonly policy: TlsPolicyAdmin,
+    @Inject(TlsReports) private readonly reported: TlsReports,
+  ) {}
 
   @Get()
   @Route({ summary: 'The table, in order', answer: TlsTable })
   get() {
     return this.policy.table();
+  }
+
+  @Get('reports')
+  @Route({ summary: 'Connections to domains that want reports about TLS, by UTC day and domain, the latest first', answer: TlsDays })
+  days(@Query({ schema: TlsDaysQuery }) query: z.output<typeof TlsDaysQuery>) {
+    return this.reported.days(query);
+  }
+
+  @Get('reports/:day/:domain')
+  @Route({ summary: 'The report to a domain about a day (RFC 8460)', answer: TlsReport, refusals: ['no-tls-report'] })
+  report(@Param({ schema: TlsReportParam }) { day, domain }: z.output<typeof TlsReportParam>) {
+    return this.reported.report(day, domain);
   }
 
   @Post('rows')

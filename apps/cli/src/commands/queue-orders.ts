@@ -22,6 +22,7 @@ export function addQueueOrders(queue: Command, terminal: Terminal): void {
         .requiredOption('--reason <text>', 'why: for the story'))
       .option('--all', 'everything in the queue').option('--dry-run', 'say what would be done and do nothing')
       .option('--yes', 'do not ask, however many it is about').option('--quiet', 'of many, tell only what was refused, and the sum');
+    if (verb === 'priority') command.option('--to <number>', '-100 to 100, lower first; 0 is usual');
     if (verb === 'reroute') command.addOption(new Option('--to <host:port>', '[IPv6]:port; * at the end for implicit TLS').conflicts('usual')).option('--usual', 'as routing says, again');
   }
   leaf<readonly [string, string, string], { reason: string }>(
@@ -35,16 +36,23 @@ async function order(run: Run, verb: QueueVerb, id: string | undefined, addresse
   if (id === undefined && isEmpty(filter) && !all) throw new Failed('noneMeant', [], true);
   const route = verb === 'reroute' ? (usual === true ? '' : to) : undefined;
   if (verb === 'reroute' && route === undefined) throw new Failed('noRoute', [], true);
-  const body = { reason, ...(route !== undefined && { route }) };
+  const priority = verb === 'priority' ? numberIn(to) : undefined;
+  const body = { reason, ...(route !== undefined && { route }), ...(priority !== undefined && { priority }) };
   // A message by its queue id is one decision: all of it is done, or nothing.
   const direct = id !== undefined && !id.includes('@') && isEmpty(filter) && !dryRun;
   const asked = { ...filter, ...(id !== undefined && { messageId: id }) };
-  if (!dryRun && yes !== true) await confirm(run, verb, addresses.length > 0 ? addresses.length : await run.api.get<QueueTotal>('/queue/count', { ...asked, for: verb, to: route }));
+  if (!dryRun && yes !== true) await confirm(run, verb, addresses.length > 0 ? addresses.length : await run.api.get<QueueTotal>('/queue/count', { ...asked, for: verb, to: route, priority }));
   if (direct) return one(run, verb, await run.api.post<QueueChanged>(`/queue/messages/${part(id)}/${verb}`, { ...body, ...(addresses.length > 0 && { addresses }) }));
   const wishes: readonly Filter[] = addresses.length > 0 ? addresses.map((recipient) => ({ ...asked, recipient })) : [asked];
   let refused = 0;
   for (const wish of wishes) refused += await many(run, verb, { ...wish, all, dryRun }, body, quiet);
   if (refused > 0) throw new RowsRefused();
+}
+
+/** @throws Failed */
+function numberIn(text: string | undefined): number {
+  if (text === undefined || !/^[+-]?\d{1,3}$/.test(text)) throw new Failed('noPriority', [], true);
+  return Number(text);
 }
 
 function one(run: Run, verb: QueueVerb, changed: QueueChanged): void {

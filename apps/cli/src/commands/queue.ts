@@ -24,7 +24,7 @@ const DETAILS: Columns<QueueItem> = {
   via: (i) => i.via.join(' → '), sender: senderOf, sendsAs: (i) => i.envelopeSender, headerMessageId: (i) => i.headerMessageId, size: (i) => i.size, acceptedAt: (i, run) => run.time(i.acceptedAt),
   state: (i, run) => `${stateOf(i, run.language)}${i.sendingTo === null || i.sendingTo === '' ? '' : ` (${i.sendingTo})`}`, nextTry: (i, run) => run.time(i.nextAt),
   why: (i, run) => whyIn(run.language, i.why ?? ''), tries: (i) => i.attempts, lastTry: (i, run) => run.time(i.lastAt), host: (i) => i.lastHost,
-  lastReply: (i) => i.lastReply, route: (i) => i.route,
+  lastReply: (i) => i.lastReply, route: (i) => i.route, priority: (i) => i.priority || undefined,
 };
 const DESTINATIONS: Columns<QueuedFor> = {
   destination: (d) => d.destination, recipientCount: (d) => d.recipients, waiting: (d) => d.waiting, held: (d) => d.held, sending: (d) => d.sending,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TlsTable } from '@kiroku/domain/tls-policy/row.js';
+import pg from 'pg';
 import { type ApiProcess, command, type Spoken, startApi } from '../testing/api-process.js';
 import { REASONS } from '../texts.js';
 
@@ -32,6 +33,17 @@ describe('kiroku tls-policy', () => {
     expect(await must('never-offer 10.* 192.0.2.1')).toBe('changed: 10.*, 192.0.2.1\n');
     expect(await must('offer 10.*')).toBe('changed: 10.*\n');
     expect(await must('list --lang ja')).toMatch(/STARTTLS を提示しない相手\n192\.0\.2\.1\n$/);
+  });
+
+  it('shows what was gathered about TLS, and the report itself', async () => {
+    const database = new pg.Client(api.database);
+    await database.connect();
+    await database.query(`INSERT INTO view.tls_report_1 (day, domain, policy, host, ip, source, failure, count) VALUES ('2026-01-05', 'y.test', 'sts', 'mx.y.test', '', '', '', 7), ('2026-01-05', 'y.test', 'sts', 'mx.y.test', '', '', 'certificate-expired', 2)`);
+    await database.end();
+    expect(await must('report')).toBe('day (UTC)   domain  successful  failed  failures\n2026-01-05  y.test  7           2       certificate-expired\n');
+    expect(await must('report z.test --json')).toBe('[]\n');
+    expect(JSON.parse(await must('report y.test 2026-01-05'))).toMatchObject({ policies: [{ summary: { 'total-failure-session-count': 2 } }] });
+    expect(await kiroku('report y.test 2026-01-07')).toEqual({ code: 1, out: '', err: `kiroku: ${REASONS['no-tls-report'].en}: 2026-01-07 y.test\n` });
   });
 
   it('ends with 1 and the reason when refused, with 2 when written wrongly', async () => {

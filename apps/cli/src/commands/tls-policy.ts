@@ -1,9 +1,13 @@
 import { TLS_MODES, TLS_VERSIONS, type TlsRow, type TlsTable } from '@kiroku/domain/tls-policy/row.js';
+import type { TlsReport } from '@kiroku/domain/tls-policy/report.js';
+import type { TlsDay } from '@kiroku/infra/admin/tls-reports.js';
 import { type Command, Option } from 'commander';
-import { Failed } from '../client.js';
-import { type Adder, type Columns, leaf, part } from '../command.js';
+import { Failed, type Listed } from '../client.js';
+import { type Adder, type Columns, leaf, part, type Run, wholeNumber } from '../command.js';
 
 const COLUMNS: Columns<TlsRow> = { peer: (r) => r.peer, tlsMode: (r) => r.mode, tlsMin: (r) => r.min, tlsMax: (r) => r.max, note: (r) => r.note };
+const DAYS: Columns<TlsDay> = { day: (d) => d.day, domain: (d) => d.domain, tlsSuccessful: (d) => d.successful, tlsFailed: (d) => d.failed, tlsFailures: (d) => d.failures.join(', ') };
+const PAGE = 1_000;
 const BLOCKS: Columns<string> = { neverOffered: (block) => block };
 
 interface Options { mode?: string; min?: string; max?: string; note?: string; before?: string; last?: boolean }
@@ -44,6 +48,11 @@ export const addTlsPolicyCommands: Adder = (program, terminal) => {
   leaf<Peer, object>(tls, terminal, 'remove <peer>', 'remove a row', async (run, [peer]) =>
     run.done('withdrawn', peer, await run.api.delete<TlsTable>(`/tls-policy/rows/${part(peer)}`)));
 
+  leaf<readonly [string | undefined, string | undefined], ReportOptions>(
+    tls, terminal, 'report [domain] [day]', 'what was gathered about TLS with domains that want reports; with a day (2026-01-05, UTC): the report itself (RFC 8460)',
+    async (run, [domain, day], options) => (domain === undefined || day === undefined ? days(run, domain, options) : report(run, domain, day)))
+    .option('--since <day>', 'from that day on').option('--until <day>', 'up to that day').option('--limit <rows>', 'so many', wholeNumber, 100);
+
   for (const [verb, list, description] of [
     ['never-offer', 'add', 'offer no STARTTLS to these clients: addresses and CIDR blocks'],
     ['offer', 'remove', 'offer STARTTLS to these clients again'],
@@ -51,3 +60,23 @@ export const addTlsPolicyCommands: Adder = (program, terminal) => {
     leaf<readonly [readonly string[]], object>(tls, terminal, `${verb} <blocks...>`, description, async (run, [blocks]) =>
       run.done('changed', blocks.join(', '), await run.api.patch<TlsTable>('/tls-policy/never-offered', { [list]: blocks })));
 };
+
+interface ReportOptions { since?: string; until?: string; limit: number }
+
+async function days(run: Run, domain: string | undefined, { limit, since, until }: ReportOptions): Promise<void> {
+  const items: TlsDay[] = [];
+  let after: string | undefined;
+  do {
+    const page: Listed<TlsDay> = await run.api.get('/tls-policy/reports', { domain, since, until, after, limit: Math.max(1, Math.min(PAGE, limit - items.length)) });
+    items.push(...page.items);
+    after = page.next;
+  } while (after !== undefined && items.length < limit);
+  await run.list(items, DAYS);
+}
+
+/** As it would be sent: JSON, whatever was asked for. */
+async function report(run: Run, domain: string, day: string): Promise<void> {
+  const one = await run.api.get<TlsReport>(`/tls-policy/reports/${part(day)}/${part(domain)}`);
+  if (run.json) run.value(one);
+  else run.out(`${JSON.stringify(one, null, 2)}\n`);
+}

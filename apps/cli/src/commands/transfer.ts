@@ -42,6 +42,7 @@ async function importList(run: Run, file: string, { domain, dryRun = false }: { 
         progress.show(line.done, line.total);
         continue;
       }
+      progress.clear();
       if (run.json) run.value(line);
       if ('summary' in line) {
         ended = true;
@@ -61,13 +62,16 @@ async function importList(run: Run, file: string, { domain, dryRun = false }: { 
 /** Each refused row has been told already: only the exit code is left. */
 export class RowsRefused extends Error {}
 
-function wordsOf({ language }: Run, { line, address, result, reason, detail }: ImportResult): string {
+function wordsOf({ language }: Run, { line, address, result, first, reason, detail }: ImportResult): string {
   const why = reason === undefined ? '' : `: ${(REASONS[reason as RowError] as { en: string; ja: string } | undefined)?.[language] ?? reason}${detail ? ` (${detail})` : ''}`;
-  return `${say(language, 'line')} ${line}: ${address === undefined ? '' : `${printable(address)} `}${say(language, WORDS[result])}${printable(why)}\n`;
+  return `${say(language, 'line')} ${line}: ${address === undefined ? '' : `${printable(address)} `}${first === undefined ? say(language, WORDS[result]) : say(language, 'rowTwice', first)}${printable(why)}\n`;
 }
 
+/** `clear` makes room for other lines: the bar is drawn anew below them. */
+interface Progress { show(done: number, total: number): void; clear(): void; end(): void }
+
 /** A bar on a terminal; elsewhere a line for each tenth. @param of what is counted. */
-export function progressOn({ terminal: { errors }, language }: Run, of: Saying = 'progress'): { show(done: number, total: number): void; end(): void } {
+export function progressOn({ terminal: { errors }, language }: Run, of: Saying = 'progress'): Progress {
   if (!errors.isTTY) {
     let tenth = 0;
     return {
@@ -76,6 +80,7 @@ export function progressOn({ terminal: { errors }, language }: Run, of: Saying =
         if (now > tenth) errors.write(`${done}/${total} ${say(language, of)}\n`);
         tenth = Math.max(tenth, now);
       },
+      clear: () => undefined,
       end: () => undefined,
     };
   }
@@ -86,6 +91,9 @@ export function progressOn({ terminal: { errors }, language }: Run, of: Saying =
       if (!running) bar.start(total, 0);
       running = true;
       bar.update(done);
+    },
+    clear() {
+      if (running) errors.write('\r\x1b[K');
     },
     end() {
       if (running) bar.stop();

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { build } from 'esbuild';
+import type { Adder } from '../command.js';
 import { makeProgram, runProgram } from '../program.js';
 import type { Terminal } from '../terminal.js';
 
@@ -46,15 +47,17 @@ export async function startApi(): Promise<ApiProcess> {
 
 export interface Spoken { readonly code: number; readonly out: string; readonly err: string }
 
-/** One command line, in this process. @param input what is typed or piped in. */
-export async function command(env: Readonly<Record<string, string>>, args: readonly string[], input?: string): Promise<Spoken> {
+/** One command line, in this process. @param input what is typed or piped in. @param more commands that need no server. */
+export async function command(env: Readonly<Record<string, string>>, args: readonly string[], input?: string, more: readonly Adder[] = []): Promise<Spoken> {
   const errors = new PassThrough({ encoding: 'utf8' });
   let [out, err] = ['', ''];
   errors.on('data', (text: string) => (err += text));
   const stdin = new PassThrough();
   stdin.end(input ?? '');
   const terminal: Terminal = { env, input: stdin, output: { write: (text) => (out += text) }, errors, offset: () => 540 };
-  const code = await runProgram(makeProgram(terminal), args, terminal);
+  const program = makeProgram(terminal);
+  for (const add of more) add(program, terminal);
+  const code = await runProgram(program, args, terminal);
   await new Promise((resolve) => setImmediate(resolve)); // what was written last has arrived
   return { code, out, err };
 }

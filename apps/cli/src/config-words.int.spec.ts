@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { readConfig } from '@kiroku/infra/config/config.js';
+import { configProblems, configRefusal } from './config-words.js';
+
+const home = mkdtempSync(join(tmpdir(), 'kiroku-config-words-'));
+afterAll(() => rmSync(home, { recursive: true }));
+const file = (text: string): string => {
+  writeFileSync(join(home, 'some.yaml'), text);
+  return join(home, 'some.yaml');
+};
+
+function refused(env: Record<string, string>): unknown {
+  try {
+    readConfig({ KIROKU_HOME: home, ...env });
+  } catch (error) {
+    return error;
+  }
+  throw new Error('these settings are not wrong');
+}
+
+describe('wrong settings', () => {
+  it.each<[Record<string, string>]>([
+    [{ KIROKU_SMTP_PORT: '70000' }], [{ KIROKU_REMOTE_SMTP: '0' }], [{ KIROKU_BIND: 'everywhere' }], [{ KIROKU_SMTP_PROCESSES: '0' }], [{ KIROKU_SMTP_PROCESSES: 'x' }],
+    [{ KIROKU_DNS: 'dns.test:53' }], [{ KIROKU_EVENT_LOG: 'kafka' }], [{ KIROKU_EVENT_LOG: 'x' }], [{ KIROKU_HOSTNAME: 'a_b' }], [{ KIROKU_POSTGRES_URL: 'mysql://x' }],
+    [{ KIROKU_SMPT_PORT: '25' }], [{ KIROKU_SMTP_PORT: '2110' }], [{ KIROKU_REMOTE_PATIENCE: '1' }], [{ KIROKU_REMOTE_PATIENCE: 'x' }],
+  ])('of %j are told in both languages', (env) => {
+    const error = refused(env);
+    const [name] = Object.keys(env) as [string];
+    expect(configRefusal(error, 'en')).toMatch(new RegExp(`^wrong settings:\n.*${name}`));
+    expect(configRefusal(error, 'ja')).toMatch(/^設定に誤りがあります:\n {2}.*KIROKU_\w+.*[ぁ-ん]/);
+  });
+
+  it.each(['- a\n', 'colour: red\n', 'pop3port: 110\n', 'smtpPort: many\n', 'bind: 7\n', 'dns: 7\n', 's3Bucket: 7\n'])('of a file with %j, too', (text) =>
+    expect(configRefusal(refused({ KIROKU_CONFIG: file(text) }), 'ja')).toMatch(/\n {2}.*some\.yaml.*[ぁ-ん]/));
+
+  it('are told apart from other errors', () => {
+    expect(configRefusal(new Error('else'), 'ja')).toBeUndefined();
+    expect(configProblems(new Error('else'), 'ja')).toBeUndefined();
+  });
+});
+
+describe('warnings about settings', () => {
+  it('are told in both languages', () => {
+    const { warnings } = readConfig({ KIROKU_HOME: home, KIROKU_DATA: 'box', KIROKU_GREETING_CARD: 'yes' });
+    expect(configProblems(warnings, 'en')).toEqual(warnings);
+    expect(configProblems(warnings, 'ja')).toEqual([
+      'KIROKU_GREETING_CARD は設定ではありません', `KIROKU_DATA は Kiroku のフォルダーからの相対パスです: ${join(home, 'box')}`,
+    ]);
+  });
+});

@@ -1,0 +1,71 @@
+import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
+import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
+import type { StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
+import { tellFlags } from '../announce.js';
+import { limited } from '../message-limit.js';
+import { spansOf, uidsOf } from '../ranges.js';
+import { type Completion, No, ok } from '../refusal.js';
+import type { Selected } from '../selected.js';
+import type { Session } from '../session.js';
+
+/** Messages of one decision: a STORE on more may stop between two, which no client can tell from two commands. */
+const AT_ONCE = 50_000;
+
+/** @throws No where the mailbox was opened for reading. */
+export function writable(selected: Selected): Selected {
+  if (selected.readOnly) throw new No('The mailbox was opened for reading', 'READ-ONLY');
+  return selected;
+}
+
+/** STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3). */
+export async function store(session: Session, command: Of<'STORE'>): Promise<Completion> {
+  const { operation, flags, unchangedSince, silent, uid } = command;
+  const selected = writable(session.box);
+  if (unchangedSince !== undefined) session.enabled.add('CONDSTORE');
+  const { uids, completion } = limited(session, uidsOf(session, spansOf(session, command.set, uid)), 'Stored');
+  if (uids.length === 0) return completion;
+  const modified: number[] = [];
+  let changed = 0;
+  for (let at = 0; at < uids.length; at += AT_ONCE) {
+    const change = { uids: uids.subarray(at, at + AT_ONCE), operation, flags, ...(unchangedSince !== undefined && { unchangedSince }) };
+    const stored = await session.ports.mailboxes.storeFlags(session.accountId, selected.live.id, change, session.origin);
+    await selected.live.stored(stored);
+    tell(session, selected, stored, silent, uid);
+    changed += stored.changed.length;
+    for (const one of stored.modified) modified.push(uid ? one : selected.tracker.seq(one));
+    const room = session.output.room();
+    if (room) await room;
+  }
+  if (modified.length > 0) return ok('Some had changed and were left alone', `MODIFIED ${printSet(modified)}`);
+  if (!uid && changed < uids.length) return ok('Some are no longer there', 'EXPUNGEISSUED');
+  return completion;
+}
+
+/** What the messages have now. With `silent` only their MODSEQ, where the client asks for that (RFC 7162 §3.1.3). */
+function tell(session: Session, selected: Selected, { changed }: StoredFlags, silent: boolean, uid: boolean): void {
+  selected.knows(changed);
+  if (!silent) {
+    // The UID form names UIDs in its answers (RFC 9051 §6.4.9).
+    return tellFlags(session, selected, changed.map((change) => change.uid), uid);
+  }
+  if (!session.condstore) return;
+  let text = '';
+  for (const { uid: one, modSeq } of changed) {
+    const seq = selected.tracker.seq(one);
+    text += session.uidOnly ? `* ${one} UIDFETCH (MODSEQ (${modSeq}))\r\n` : `* ${seq} FETCH (UID ${one} MODSEQ (${modSeq}))\r\n`;
+  }
+  session.output.write(text);
+}
+
+/** EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1). */
+export async function expunge(session: Session, { set }: Of<'EXPUNGE'>): Promise<Completion> {
+  const selected = writable(session.box);
+  if (!selected.may('e')) throw new No('Your rights do not allow that', 'NOPERM');
+  const chosen = set && limited(session, uidsOf(session, spansOf(session, set, true)), 'Expunged');
+  const uids = chosen && Array.from(chosen.uids);
+  if (uids?.length === 0) return ok('Nothing to expunge');
+  const { highestModSeq } = await session.ports.mailboxes.expunge(session.accountId, selected.live.id, uids, session.origin);
+  await selected.live.refresh();
+  if (chosen?.completion.status === 'NO') return chosen.completion;
+  return session.qresync ? ok('Expunged', `HIGHESTMODSEQ ${highestModSeq}`) : ok('Expunged');
+}

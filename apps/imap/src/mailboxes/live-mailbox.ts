@@ -1,0 +1,197 @@
+import type { Present } from '@kiroku/domain/imap/session/tracker.js';
+import type { Changes, FlagChange, MailboxStatus, MailboxStore, Snapshot, StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
+
+/** Flag changes kept for sessions that come along later; one that is further behind looks at all messages. */
+const BATCHES = 256;
+const CHANGES = 20_000;
+
+interface Batch {
+  /** The mailbox's MODSEQ before it. */
+  readonly after: number;
+  readonly uids: readonly number[];
+}
+
+/**
+ * One mailbox as all sessions of this process share it: the columns of its snapshot, brought up to date by what the store says has changed.
+ * `uids` keeps the promise of `Present`; so a session that has not caught up yet can go on with the array it has.
+ */
+export class LiveMailbox implements Present {
+  uids: Uint32Array;
+  modSeqs: Float64Array;
+  flags: Uint32Array;
+  count: number;
+  expunges = 0;
+  status: MailboxStatus;
+  /** The mailbox has been deleted. */
+  gone = false;
+  /** Sets of flags in use, and how each is printed. */
+  readonly flagSets: string[][] = [];
+  readonly printed: string[] = [];
+  /** Keywords seen so far, in lower case → as first written. */
+  readonly keywords = new Map<string, string>();
+  /** Told after each change, also of one made here. */
+  readonly listeners = new Set<() => void>();
+  private readonly setNames = new Map<string, number>();
+  private batches: Batch[] = [];
+  private running: Promise<void> | undefined;
+  private next: Promise<void> | undefined;
+
+  constructor(
+    readonly id: string,
+    private readonly store: Pick<MailboxStore, 'changes'>,
+    snapshot: Snapshot,
+  ) {
+    this.status = snapshot.status;
+    this.count = snapshot.uids.length;
+    this.uids = snapshot.uids;
+    // What the store gives out is shared; these are written in place.
+    this.modSeqs = snapshot.modSeqs.slice();
+    const names = snapshot.flagSets.map((set) => this.setOf(set));
+    this.flags = snapshot.flags.map((index) => names[index] as number);
+  }
+
+  /** Index of a message, -1 when it is not there. */
+  indexOf(uid: number): number {
+    let low = 0;
+    let high = this.count - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = this.uids[middle] as number;
+      if (found === uid) return middle;
+      if (found < uid) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  flagsOf(index: number): readonly string[] {
+    return this.flagSets[this.flags[index] as number] ?? [];
+  }
+
+  /**
+   * Brings everything up to date with what has returned anywhere before this call (promise 3 of the design). Sessions that ask at the
+   * same time share one question.
+   */
+  refresh(): Promise<void> {
+    if (!this.running) return this.run();
+    // The question under way may have been answered already: only one that begins now will do.
+    return (this.next ??= this.running
+      .catch(() => undefined)
+      .then(() => {
+        this.next = undefined;
+        return this.run();
+      }));
+  }
+
+  /** What a STORE has changed: applied as it is when nobody else has changed anything in between. */
+  async stored({ changed, status, before }: StoredFlags): Promise<void> {
+    const since = this.status.highestModSeq;
+    if (before !== since) return this.refresh();
+    this.apply({ status, appended: [], flagged: changed.filter(({ modSeq }) => modSeq > since), vanished: [] });
+  }
+
+  /** UIDs of messages whose flags have changed since a MODSEQ at which a session caught up; perhaps some twice. */
+  flaggedSince(modSeq: number): readonly number[] {
+    if (modSeq >= this.status.highestModSeq) return [];
+    const from = this.batches.findIndex(({ after }) => after >= modSeq);
+    if (from >= 0 && this.batches[from]?.after === modSeq) return this.batches.slice(from).flatMap(({ uids }) => uids);
+    const uids: number[] = [];
+    for (let i = 0; i < this.count; i++) if ((this.modSeqs[i] as number) > modSeq) uids.push(this.uids[i] as number);
+    return uids;
+  }
+
+  private run(): Promise<void> {
+    return (this.running = this.ask().finally(() => (this.running = undefined)));
+  }
+
+  private async ask(): Promise<void> {
+    const changes = await this.store.changes(this.id, this.status.highestModSeq, this.status.uidNext);
+    if (changes) this.apply(changes);
+    else if (!this.gone) {
+      this.gone = true;
+      this.tell();
+    }
+  }
+
+  private apply({ status, appended, flagged, vanished }: Changes): void {
+    if (status.highestModSeq <= this.status.highestModSeq) return;
+    const after = this.status.highestModSeq;
+    this.status = status;
+    if (vanished.length > 0) this.remove(vanished);
+    const last = this.count === 0 ? 0 : (this.uids[this.count - 1] as number);
+    const came = appended.filter(({ uid }) => uid > last);
+    this.change(after, came.length === appended.length ? flagged : [...flagged, ...appended.filter(({ uid }) => uid <= last)]);
+    if (came.length > 0) this.append(came);
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  private remove(vanished: readonly number[]): void {
+    const gone = new Set(vanished);
+    const uids = new Uint32Array(this.count);
+    const modSeqs = new Float64Array(this.count);
+    const flags = new Uint32Array(this.count);
+    let to = 0;
+    for (let i = 0; i < this.count; i++) {
+      const uid = this.uids[i] as number;
+      if (gone.has(uid)) continue;
+      uids[to] = uid;
+      modSeqs[to] = this.modSeqs[i] as number;
+      flags[to++] = this.flags[i] as number;
+    }
+    if (to === this.count) return;
+    this.uids = uids;
+    this.modSeqs = modSeqs;
+    this.flags = flags;
+    this.count = to;
+    this.expunges++;
+  }
+
+  private change(after: number, flagged: readonly FlagChange[]): void {
+    const uids: number[] = [];
+    for (const { uid, modSeq, flags } of flagged) {
+      const index = this.indexOf(uid);
+      if (index < 0) continue;
+      this.modSeqs[index] = modSeq;
+      this.flags[index] = this.setOf(flags);
+      uids.push(uid);
+    }
+    this.batches.push({ after, uids });
+    let kept = this.batches.reduce((sum, batch) => sum + batch.uids.length, 0);
+    while (this.batches.length > BATCHES || (kept > CHANGES && this.batches.length > 0)) kept -= this.batches.shift()?.uids.length ?? 0;
+  }
+
+  private append(appended: readonly FlagChange[]): void {
+    const length = this.count + appended.length;
+    if (length > this.uids.length) {
+      const room = Math.max(length + (length >>> 3), 16);
+      this.uids = grown(new Uint32Array(room), this.uids, this.count);
+      this.modSeqs = grown(new Float64Array(room), this.modSeqs, this.count);
+      this.flags = grown(new Uint32Array(room), this.flags, this.count);
+    }
+    for (const { uid, modSeq, flags } of appended) {
+      this.uids[this.count] = uid;
+      this.modSeqs[this.count] = modSeq;
+      this.flags[this.count++] = this.setOf(flags);
+    }
+  }
+
+  private setOf(flags: readonly string[]): number {
+    const printed = `(${flags.join(' ')})`;
+    const known = this.setNames.get(printed);
+    if (known !== undefined) return known;
+    const index = this.flagSets.push([...flags]) - 1;
+    this.printed.push(printed);
+    this.setNames.set(printed, index);
+    for (const flag of flags) if (!flag.startsWith('\\') && !this.keywords.has(flag.toLowerCase())) this.keywords.set(flag.toLowerCase(), flag);
+    return index;
+  }
+}
+
+function grown<T extends Uint32Array | Float64Array>(to: T, from: T, count: number): T {
+  to.set(from.subarray(0, count));
+  return to;
+}

@@ -1,0 +1,10 @@
+import { type Completion, ok } from './refusal.js';
+import type { Session } from './session.js';
+
+/** Of these UIDs the last ones, as many as one command may work on, and how it ends then (RFC 9738 §3.1: the lowest UID that was processed). */
+export function limited(session: Session, uids: Uint32Array, text: string): { readonly uids: Uint32Array; readonly completion: Completion } {
+  const { imapMessageLimit: most } = session.settings;
+  if (most === 0 || uids.length <= most) return { uids, completion: ok(text) };
+  const some = uids.subarray(uids.length - most);
+  return { uids: some, completion: { status: 'NO', code: `MESSAGELIMIT ${most} ${some[0]}`, text: 'Not all: too many messages for one command' } };
+}

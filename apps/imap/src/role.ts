@@ -1,0 +1,84 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { DirectoryAuthenticator } from '@kiroku/infra/auth/directory-authenticator.js';
+import { loadServerKey } from '@kiroku/infra/auth/seal.js';
+import type { Config } from '@kiroku/infra/config/config.js';
+import { Certificates } from '@kiroku/infra/net/certificates.js';
+import { type Listener, LineServer } from '@kiroku/infra/net/line-server.js';
+import { openBodies } from '@kiroku/infra/platform/bodies.js';
+import { openPlatform } from '@kiroku/infra/platform/platform.js';
+import { PRODUCT } from '@kiroku/infra/platform/product.js';
+import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
+import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
+import { PostgresMailboxStore } from '@kiroku/infra/read-model/mailboxes/store.js';
+import { BodyCache } from '@kiroku/infra/read-model/search-index-cache.js';
+import { sortColumns } from '@kiroku/infra/read-model/search-index-sorting.js';
+import { MailboxSearch } from '@kiroku/infra/read-model/search-index.js';
+import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { Imap } from './imap.js';
+import { LiveMailboxes } from './mailboxes/live-mailboxes.js';
+import { CachedStructures } from './mailboxes/structures.js';
+
+/** ms that sessions may go on when the process is asked to end. */
+const PATIENCE = 20_000;
+/** A command of one session must not wait for the search of another. */
+const CONNECTIONS = 12;
+
+/** The IMAP role. */
+export async function startImap(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
+  const platform = openPlatform('imap', postgres, CONNECTIONS);
+  const { pool, engine, sessions, trouble, metrics, logger, hints } = platform;
+  const host = config.hostname ?? hostname();
+  const admission = new PostgresAdmission(pool, engine);
+  await admission.admit('imap', '127.0.0.1'); // settings at hand before the first client
+  const directory = new PostgresDirectory(pool, () => admission.settings.tagSeparators);
+  const authenticator = new DirectoryAuthenticator(directory, await loadServerKey(config.data));
+  const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
+  const bodies = await openBodies(platform, config.data, true);
+  const mailboxes = new PostgresMailboxStore(pool, engine, hints, trouble);
+  const cache = new BodyCache(pool, bodies, trouble);
+  const index = {
+    search: (mailbox: string) => new MailboxSearch(pool, cache, mailbox),
+    columns: (mailbox: string, uids: Uint32Array, headers: boolean) => sortColumns(pool, cache, mailbox, uids, headers),
+  };
+  const protocol = new Imap(
+    {
+      admission, authenticator, mailboxes, bodies, index, trouble,
+      live: new LiveMailboxes(mailboxes, trouble),
+      structures: new CachedStructures(cache),
+      log: sessions,
+      clock: engine.clock,
+    },
+    { host, product: PRODUCT },
+  );
+  const server = new LineServer({
+    protocol, ids: engine.ids, tls: certificates, listeners: listenersOf(config),
+    limits: () => {
+      const { sessionsPerService: total, sessionsPerIp: perIp, sessionTime, proxyIps } = admission.settings;
+      return { total, perIp, sessionTime, proxyIps };
+    },
+    idleTimeout: () => admission.settings.imapIdleTime,
+    trouble,
+  });
+  metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
+  const listeners = await server.listen();
+  platform.live();
+  logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'imap serves');
+  return {
+    drain: async () => {
+      await server.drain(PATIENCE);
+      await mailboxes.close();
+      await bodies.close();
+      certificates.close();
+      await platform.close();
+    },
+  };
+}
+
+function listenersOf({ bind, imapPort, imapsPort }: Config): readonly Listener[] {
+  return [
+    ...(imapPort === undefined ? [] : [{ name: 'imap', host: bind, port: imapPort }]),
+    ...(imapsPort === undefined ? [] : [{ name: 'imaps', host: bind, port: imapsPort, implicitTls: true }]),
+  ];
+}
