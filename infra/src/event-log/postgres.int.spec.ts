@@ -11,11 +11,14 @@ import { PostgresEventLog } from './postgres.js';
 const fail = (error: unknown): void => { throw error; };
 
 async function open(db: TestPostgres, trouble = fail): Promise<History> {
-  const pool = openPool(db.connection, 4, trouble);
-  const hints = new Hints(db.connection, pool, trouble);
+  let closing = false;
+  // A pool's connections end a little after its `end`: dropping the database may cut them off.
+  const told = (error: unknown): void => { if (!closing) trouble(error); };
+  const pool = openPool(db.connection, 4, told);
+  const hints = new Hints(db.connection, pool, told);
   const log = new PostgresEventLog(pool, hints);
   const store = new PostgresEventStore(pool, hints, []);
-  return { log, store, close: async () => { await hints.close(); await pool.end(); } };
+  return { log, store, close: async () => { closing = true; await hints.close(); await pool.end(); } };
 }
 
 async function emptyHistory(): Promise<TestPostgres> {
