@@ -75,6 +75,15 @@ export class LineSocket {
     }
   }
 
+  /** Exactly so many octets, whatever they are. @throws Disconnected */
+  async readOctets(count: number, patience = 10_000): Promise<Buffer> {
+    const end = performance.now() + patience;
+    while (this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0) < count) await this.#more(end);
+    const whole = Buffer.concat(this.#chunks);
+    this.#chunks = whole.length > count ? [whole.subarray(count)] : [];
+    return whole.subarray(0, count);
+  }
+
   /** A multi-line answer of POP3 after its first line: dots removed, CRLF kept, without the last dot. @throws Disconnected */
   async readDotted(patience = 30_000): Promise<Buffer> {
     const end = performance.now() + patience;
