@@ -10,6 +10,7 @@ import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
 import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
 import { AccountImport } from '@kiroku/infra/admin/import.js';
+import { MailboxAdmin } from '@kiroku/infra/admin/mailboxes.js';
 import { MessageQueries } from '@kiroku/infra/admin/messages.js';
 import { Operations } from '@kiroku/infra/admin/operations.js';
 import { PolicyAdmin } from '@kiroku/infra/admin/policy.js';
@@ -32,6 +33,7 @@ import { AdministratorRoutes } from './routes/administrators.js';
 import { AliasRoutes } from './routes/aliases.js';
 import { DomainRoutes } from './routes/domains.js';
 import { CredentialsRoutes, GatewayRoutes } from './routes/gateways.js';
+import { BodyCacheRoutes, MailboxRoutes } from './routes/mailboxes.js';
 import { MessageRoutes } from './routes/messages.js';
 import { OperationRoutes } from './routes/operations.js';
 import { LockoutRoutes, SettingsRoutes } from './routes/policy.js';
@@ -65,11 +67,12 @@ export class ApiModule {
     return {
       module: ApiModule,
       // Before the accounts' own routes: `import` and `export` are no addresses.
-      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, AliasRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, MailboxRoutes, BodyCacheRoutes, AliasRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
       providers: [
         { provide: Administrators, useValue: administrators },
         { provide: DirectoryAdmin, useValue: directory },
         { provide: AccountImport, useValue: new AccountImport(directory) },
+        { provide: MailboxAdmin, useValue: new MailboxAdmin(pool, engine) },
         { provide: MessageQueries, useValue: new MessageQueries(pool, log) },
         { provide: QuarantineAdmin, useValue: new QuarantineAdmin(pool, engine) },
         { provide: ActionQueries, useValue: new ActionQueries(pool, engine.store) },

@@ -59,7 +59,7 @@ export class AdminClient {
     return this.#json('PATCH', path, {}, body);
   }
 
-  put(path: string, body: unknown): Promise<void> {
+  put<T = void>(path: string, body: unknown): Promise<T> {
     return this.#json('PUT', path, {}, body);
   }
 

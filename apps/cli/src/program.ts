@@ -10,6 +10,7 @@ import { addAuditCommands } from './commands/audit.js';
 import { addCredentialsCommands } from './commands/credentials.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addGatewayCommands } from './commands/gateway.js';
+import { addMailboxCommands } from './commands/mailbox.js';
 import { addMessageCommands } from './commands/message.js';
 import { addOperationCommands, Unhealthy } from './commands/operations.js';
 import { addPolicyCommands } from './commands/policy.js';
@@ -34,7 +35,7 @@ export function makeProgram(terminal: Terminal): Command {
     .version(VERSION, '-V, --version')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', '\nExit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage.\nA running server is asked with the token in KIROKU_TOKEN, else in <KIROKU_DATA>/admin.token.');
-  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
+  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMailboxCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
     add(program, terminal);
   return program;
 }

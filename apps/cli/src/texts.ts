@@ -74,6 +74,17 @@ export const REASONS: Readonly<Record<AdminReason | RowError, Text>> = {
     en: 'that address is of a domain of this server, where the queue does not lead: bounce or remove the recipient, and send the message anew',
     ja: 'このサーバー自身のドメインのアドレスには変更できません。bounce または remove してから送り直してください',
   },
+  'no-such-mailbox': { en: 'the account has no such mailbox', ja: 'アカウントにそのメールボックスはありません' },
+  'mailbox-exists': { en: 'there is a mailbox of this name already', ja: 'その名前のメールボックスは既にあります' },
+  'inbox-stays': { en: 'INBOX can be neither renamed nor deleted', ja: 'INBOX の改名・削除はできません' },
+  'too-many-mailboxes': { en: 'the account has as many mailboxes, or the mailbox as many entries, as there can be', ja: 'メールボックス数(または権限の登録数)が上限に達しています' },
+  'owner-has-all-rights': { en: 'the owner of a mailbox always has all rights', ja: '所有者は常にすべての権限を持ちます' },
+  'bad-mailbox-name': {
+    en: 'that is no name of a mailbox: levels separated by /, none of them empty, without * % and controls, not beginning with #',
+    ja: 'メールボックス名が正しくありません(階層は / で区切る。空の階層、*、%、制御文字、先頭の # は不可)',
+  },
+  'bad-rights': { en: 'rights are letters out of lrswipkxtea, or read, write, all', ja: '権限は lrswipkxtea の文字、または read、write、all で指定してください' },
+  'unknown-identifier': { en: 'there is no such account to share with (address, or anyone)', ja: '共有先のアカウントがありません(アドレスまたは anyone を指定)' },
   'bad-reason': { en: 'a reason is needed: 1 to 1000 characters on one line', ja: '理由が必要です(1 行、1〜1000 文字)' },
   internal: { en: 'something went wrong in the server: its log says what', ja: 'サーバー内部でエラーが発生しました。ログを確認してください' },
   unavailable: { en: 'the server is busy or its database is away: try again', ja: 'サーバーが混雑しているかデータベースに接続できません。後でもう一度実行してください' },
@@ -183,6 +194,9 @@ export const SAYINGS = {
   retrying: { en: 'to be tried again', ja: '再試行待ち' },
   oneOrAll: { en: 'name one message, or say --all', ja: 'メッセージ、または --all を指定してください' },
   retryAsked: { en: 'to be tried again: {}', ja: '再試行します: {} 通' },
+  cacheCleared: { en: 'emptied: it fills itself again', ja: '空にしました(自動的に再作成されます)' },
+  shared: { en: 'shared: {}', ja: '共有しました: {}' },
+  unshared: { en: 'no longer shared: {}', ja: '共有を解除しました: {}' },
   moreAfter: { en: 'there are more: --after {}', ja: '続きがあります: --after {}' },
 } as const satisfies Record<string, Text>;
 
@@ -285,6 +299,14 @@ export const HEADINGS = {
   priority: { en: 'priority', ja: '優先度' },
   verify: { en: 'recipients checked by', ja: '宛先の確認方法' },
   listed: { en: 'listed', ja: '登録宛先数' },
+  bodies: { en: 'bodies', ja: '本文数' },
+  missing: { en: 'missing', ja: '未登録' },
+  unseen: { en: 'unseen', ja: '未読' },
+  uidValidity: { en: 'UIDVALIDITY', ja: 'UIDVALIDITY' },
+  specialUse: { en: 'special use', ja: '用途' },
+  sharedWith: { en: 'shared with', ja: '共有先' },
+  who: { en: 'who', ja: '対象者' },
+  rights: { en: 'rights', ja: '権限' },
 } as const satisfies Record<string, Text>;
 
 export type Heading = keyof typeof HEADINGS;

@@ -5,6 +5,7 @@ import type { FileObjectStore } from '@kiroku/infra/object-store/files.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
 import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import { guarded } from '@kiroku/infra/read-model/database.js';
+import { sweepCache } from '@kiroku/infra/read-model/search-index-filler.js';
 import { PACE, runView } from '@kiroku/infra/read-model/view-runner.js';
 import { FOLLOWING_VIEWS } from '@kiroku/infra/read-model/views.js';
 import { forgetLockouts } from './forget-lockouts.js';
@@ -32,6 +33,7 @@ export class Worker {
     private readonly platform: Platform,
     private readonly bodies: FileObjectStore,
     private readonly settings: () => Promise<Settings>,
+    private readonly linger = LINGER,
   ) {}
 
   async start(): Promise<void> {
@@ -51,18 +53,19 @@ export class Worker {
     }, ms);
   }
 
-  /** Wins back the space of bodies nobody refers to, forgets session facts and rows for TLS reports past their retention, and lockouts that are over. One worker at a time does it. */
+  /** Wins back the space of bodies nobody refers to and what was found out about them, forgets session facts and rows for TLS reports past their retention, and lockouts that are over. One worker at a time does it. */
   async keepHouse(): Promise<void> {
     const { pool, engine, logger } = this.platform;
     await guarded(pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4712) AS got');
       if (rows[0]?.got !== true) return;
       const settings = await this.settings();
-      const swept = await sweepBodies(pool, this.bodies, { now: engine.clock.now(), grace: settings.bodyGrace, linger: LINGER, signal: this.#stopping.signal });
+      const swept = await sweepBodies(pool, this.bodies, { now: engine.clock.now(), grace: settings.bodyGrace, linger: this.linger, signal: this.#stopping.signal });
+      const uncached = await sweepCache(pool);
       const pruned = await pruneSessions(pool, engine.clock.now(), settings.sessionRetention);
       const forgotten = await forgetLockouts(pool, engine, settings.lockoutWindow, this.#stopping.signal);
       const tlsReports = await forgetTlsReports(pool, engine, settings.tlsReportRetention, this.#stopping.signal);
-      logger.info({ ...swept, pruned, forgotten, tlsReports }, 'housekeeping');
+      logger.info({ ...swept, uncached, pruned, forgotten, tlsReports }, 'housekeeping');
     });
   }
 

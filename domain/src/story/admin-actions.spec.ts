@@ -3,6 +3,7 @@ import { deliveryExamples, quarantineExamples } from '../delivery/examples.js';
 import { directoryExamples } from '../directory/examples.js';
 import { fold } from '../kernel/fold.js';
 import type { Recorded } from '../kernel/event.js';
+import { folderExamples } from '../mailbox/examples.js';
 import { policyExamples } from '../policy/examples.js';
 import { ADMIN_ACTIONS, adminActions, reasonOf, subjectOf, withoutSecrets } from './admin-actions.js';
 
@@ -10,8 +11,9 @@ import { ADMIN_ACTIONS, adminActions, reasonOf, subjectOf, withoutSecrets } from
 const NOT_IN_THE_LIST = [
   'AddressClaimed', 'AddressFreed', 'TallyChanged', 'LoginFailureCounted', 'AddressLocked', 'LockoutForgotten', 'RecipientRouted', 'MessageQueued', 'DeliveryAttempted',
   'RecipientExpired', 'NoticeOwed', 'NoticeSent', 'MessageSubmitted', 'MessageQuarantined', 'QuarantineEnded',
+  'FolderSubscribed', 'FolderUnsubscribed', 'FolderMetadataChanged', 'FoldersDropped',
 ];
-const examples = { ...directoryExamples, ...policyExamples, ...deliveryExamples, ...quarantineExamples } as unknown as Readonly<Record<string, readonly Recorded[]>>;
+const examples = { ...directoryExamples, ...policyExamples, ...deliveryExamples, ...quarantineExamples, ...folderExamples } as unknown as Readonly<Record<string, readonly Recorded[]>>;
 const of = (type: string): Recorded => examples[type]?.at(-1) as Recorded;
 
 describe('what administrators do', () => {

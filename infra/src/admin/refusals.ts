@@ -6,6 +6,7 @@ import type { CredentialsRefusal } from '@kiroku/domain/routing/credentials.js';
 import type { GatewayRefusal } from '@kiroku/domain/routing/gateway.js';
 import type { RelayDomainRefusal } from '@kiroku/domain/routing/verification.js';
 import type { TlsPolicyRefusal } from '@kiroku/domain/tls-policy/table.js';
+import type { MailboxAdminRefusal } from './mailboxes.js';
 
 /** Every "no" that the admin API can say, by decisions and by the API itself. */
 export type AdminReason =
@@ -17,6 +18,7 @@ export type AdminReason =
   | TlsPolicyRefusal
   | QueueRefusal
   | QuarantineRefusal
+  | MailboxAdminRefusal
   | 'no-tls-report'
   | 'local-address'
   | 'nothing-chosen'
@@ -57,6 +59,7 @@ export const STATUS = {
   'no-such-relay-domain': 404,
   'unknown-recipient': 404,
   'not-quarantined': 404,
+  'no-such-mailbox': 404,
   'domain-exists': 409,
   'address-taken': 409,
   'administrator-exists': 409,
@@ -81,6 +84,10 @@ export const STATUS = {
   'same-priority': 409,
   'same-address': 409,
   'already-a-recipient': 409,
+  'mailbox-exists': 409,
+  'inbox-stays': 409,
+  'too-many-mailboxes': 409,
+  'owner-has-all-rights': 409,
   conflict: 409,
   'too-large': 413,
   'unsupported-media-type': 415,
@@ -106,6 +113,9 @@ export const STATUS = {
   'bad-priority': 422,
   'bad-reason': 422,
   'local-address': 422,
+  'bad-mailbox-name': 422,
+  'bad-rights': 422,
+  'unknown-identifier': 422,
   internal: 500,
   unavailable: 503,
 } as const satisfies Record<AdminReason, number>;

@@ -5,7 +5,7 @@
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
-  max_connections: '60',
+  max_connections: '80',
   fsync: 'on',
   synchronous_commit: 'on',
   full_page_writes: 'on',
