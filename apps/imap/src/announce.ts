@@ -1,5 +1,6 @@
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { Movement } from '@kiroku/domain/imap/session/tracker.js';
+import { rightFor } from '@kiroku/domain/mailbox/rights.js';
 import type { Selected } from './selected.js';
 import type { Session } from './session.js';
 
@@ -10,9 +11,10 @@ export const BATCH = 16 * 1024;
 export function flagsResponse(session: Session, selected: Selected): void {
   const { live, readOnly } = selected;
   selected.keywords = live.keywords.size;
-  const all = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...live.keywords.values()].join(' ');
-  session.output.untagged(`FLAGS (${all})`);
-  session.output.untagged(readOnly ? 'OK [PERMANENTFLAGS ()] Read-only' : `OK [PERMANENTFLAGS (${all} \\*)] Kept for good`);
+  const all = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...live.keywords.values()];
+  session.output.untagged(`FLAGS (${all.join(' ')})`);
+  const kept = readOnly ? [] : [...all, '\\*'].filter((flag) => selected.may(rightFor(flag)));
+  session.output.untagged(`OK [PERMANENTFLAGS (${kept.join(' ')})] ${readOnly ? 'Read-only' : 'Kept for good'}`);
 }
 
 /**

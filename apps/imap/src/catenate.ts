@@ -25,9 +25,9 @@ export async function copyUrl(session: Session, url: string, writer: BodyWriter,
   const { partial } = named;
   const range = partial && { from: partial.from, count: partial.count ?? octets.size };
   const value = await valueOf({ kind: 'section', label: '', section, ...(range && { partial: range }) }, octets, structure);
-  if ('bytes' in value) {
-    fits(value.bytes.length);
-    await writer.write(value.bytes);
+  if ('pieces' in value) {
+    fits(value.pieces.reduce((sum, { length }) => sum + length, 0));
+    for (const piece of value.pieces) await writer.write(piece);
   } else if ('stream' in value) {
     fits(value.size);
     for await (const chunk of value.stream()) await writer.write(chunk);

@@ -90,8 +90,7 @@ export class CommandSource {
     const { session } = this;
     try {
       if (!needed.head) throw new Error('a message without its command');
-      const verb = session.phase === 'selected' ? 'REPLACE' : 'APPEND';
-      const problem = outOfOrder(session.phase, verb);
+      const problem = outOfOrder(session.phase, needed.head.verb);
       if (problem !== undefined) return this.reader.refuse({ status: 'BAD', text: problem });
       await this.messages.begin(needed.head, needed.size);
     } catch (error) {

@@ -6,8 +6,9 @@ import { CommandSource } from './command-source.js';
 import { HANDLERS } from './dispatch.js';
 import { capabilityList, LoginRefused } from './login.js';
 import { withProgress } from './progress.js';
-import { BrokenOff, type Completion, completionOf } from './refusal.js';
+import { BrokenOff, type Completion, completionOf, No } from './refusal.js';
 import type { Session } from './session.js';
+import { stillReadable } from './shared-access.js';
 
 /** ms to look out for a client that is none. */
 const FIRST_WORD = 60_000;
@@ -33,8 +34,10 @@ export class Conversation {
       if (await this.isForeign()) return this.leave();
       while (session.phase !== 'logout') {
         session.notifications?.resume();
-        const next = await this.source.next();
+        const next = await session.listen(() => this.source.next());
         await session.notifications?.pause();
+        // Put out while it waited: what has come meanwhile is not answered.
+        if (session.ending === 'account-off') return;
         if (!next) return session.hangUp('client-left');
         this.commands += 1;
         if ('status' in next) this.refuse(next);
@@ -76,6 +79,7 @@ export class Conversation {
     let counts = false;
     let completion: Completion;
     try {
+      if (!(await stillReadable(session))) throw new No('The mailbox is not shared with you any more', 'NOPERM');
       completion = await withProgress(session, command, () => HANDLERS.run(session, command, this.source));
     } catch (error) {
       completion = this.trouble(error, command);
@@ -110,7 +114,9 @@ export class Conversation {
     session.output.line(line);
     if (status === 'OK') return;
     session.refused(verb, code ?? status, line.slice(tag.length + 1));
-    if (session.phase === 'logout') return session.output.untagged('BYE Good bye');
+    // Who is put out for another reason has heard BYE already.
+    if (session.ending === 'locked-out') return session.output.untagged('BYE Good bye');
+    if (session.phase === 'logout') return;
     if (!counts) return;
     this.errors += 1;
     const { commandErrors } = session.settings;

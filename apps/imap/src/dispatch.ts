@@ -4,6 +4,7 @@ import { deleteAcl, getAcl, listRights, myRights, setAcl } from './commands/acl.
 import { capability, compress, compressionStarts, enable, id, logout, noop, startTls, tlsStarts, unauthenticate } from './commands/any.js';
 import { append, replace } from './commands/append.js';
 import { copy, move } from './commands/copy.js';
+import { expunge } from './commands/expunge.js';
 import { fetch } from './commands/fetch.js';
 import { idle } from './commands/idle.js';
 import { list, lsub } from './commands/list.js';
@@ -14,7 +15,7 @@ import { getQuota, getQuotaRoot, setQuota } from './commands/quota.js';
 import { search, sort, thread } from './commands/search.js';
 import { check, close, select, unselect } from './commands/select.js';
 import { status } from './commands/status.js';
-import { expunge, store } from './commands/store.js';
+import { store } from './commands/store.js';
 import { authenticate, login } from './login.js';
 import type { Completion } from './refusal.js';
 import type { Session } from './session.js';

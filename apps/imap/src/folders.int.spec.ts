@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
 import { startRig } from './testing/rig.js';
 
 const body = 'Subject: x\r\n\r\nx\r\n';
@@ -40,6 +41,7 @@ describe('LIST', () => {
       '* LIST (\\HasNoChildren \\Subscribed \\Sent) "/" Post', '* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SUBSCRIBED"))', '* LIST (\\NonExistent \\Subscribed \\Noselect) "/" gone',
     ]);
     expect(await client.ok('LIST (SPECIAL-USE) "" *')).toEqual(['* LIST (\\HasNoChildren \\Sent) "/" Post']);
+    expect(await client.ok('LIST (SPECIAL-USE RECURSIVEMATCH) "" *')).toEqual(['* LIST (\\HasNoChildren \\Sent) "/" Post']);
     expect(await client.ok('LIST "" INBOX RETURN (MYRIGHTS STATUS (MESSAGES UNSEEN))')).toEqual([
       '* LIST (\\HasNoChildren) "/" INBOX', '* MYRIGHTS INBOX lrswipkxteacd', '* STATUS INBOX (MESSAGES 0 UNSEEN 0)',
     ]);
@@ -106,7 +108,8 @@ describe('a shared mailbox', () => {
     expect(await ben.end('SELECT #Shared/ann@x.test/INBOX')).toBe('OK [READ-WRITE] Selected');
     expect(await ben.end('EXPUNGE')).toBe('NO [NOPERM] Your rights do not allow that');
     expect(await ben.ok('GETQUOTAROOT #Shared/ann@x.test/INBOX')).toEqual(['* QUOTAROOT #Shared/ann@x.test/INBOX']);
-    expect(await ann.ok('LISTRIGHTS INBOX ben@x.test')).toEqual(['* LISTRIGHTS INBOX ben@x.test "" l r s w i p k x t e a']);
+    expect(await ann.ok('LISTRIGHTS INBOX ben@x.test')).toEqual(['* LISTRIGHTS INBOX ben@x.test "" l r s w i p k x t e a c d']);
+    await ben.ok('UNSELECT');
     await ann.ok('DELETEACL INBOX ben@x.test');
     expect(await ben.end('STATUS #Shared/ann@x.test/INBOX (MESSAGES)')).toMatch(/^NO \[NONEXISTENT\]/);
   });
@@ -141,6 +144,100 @@ describe('METADATA', () => {
     expect(await client.ok('GETMETADATA INBOX /private/comment')).toEqual(['* METADATA INBOX (/private/comment NIL)']);
     expect(await client.end('SETMETADATA "" (/shared/admin "x")')).toBe('NO [NOPERM] Administrators set that');
     await client.ok('SETMETADATA "" (/private/vendor/x "y")');
+    rig.boxes.setMetadata = () => Promise.reject(new MailboxRefusal('too-big'));
+    expect(await client.end('SETMETADATA INBOX (/private/comment "x")')).toBe('NO [METADATA MAXSIZE 65536] That cannot be kept');
+    rig.boxes.setMetadata = () => Promise.reject(new MailboxRefusal('too-many'));
+    expect(await client.end('SETMETADATA INBOX (/private/comment "x")')).toBe('NO [METADATA TOOMANY] That cannot be kept');
     expect(await client.ok('GETMETADATA "" /private/vendor/x')).toEqual(['* METADATA "" (/private/vendor/x "y")']);
+  });
+});
+
+describe('a shared mailbox whose rights change while it is open', () => {
+  const name = '#Shared/ann@x.test/INBOX';
+
+  it('is used as far as they go now', async () => {
+    await using rig = await startRig();
+    await rig.deliver(body);
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('SETACL INBOX ben@x.test lrswite');
+    await ben.ok(`SELECT ${name}`);
+    await ann.ok('SETACL INBOX ben@x.test lrs');
+    expect(await ben.end('EXPUNGE')).toBe('NO [NOPERM] Your rights do not allow that');
+    await ben.ok('STORE 1 +FLAGS (\\Seen)');
+    await ann.ok('SETACL INBOX ben@x.test lr');
+    expect(await ben.end('STORE 1 -FLAGS (\\Seen)')).toBe('NO [NOPERM] Your rights do not allow that');
+    expect(await ben.ok('FETCH 1 BODY[TEXT]')).toEqual(['* 1 FETCH (BODY[TEXT] {3}\r\nx\r\n)']);
+  });
+
+  it('is left when it may not be read any more', async () => {
+    await using rig = await startRig();
+    await rig.deliver(body);
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('SETACL INBOX ben@x.test lr');
+    await ben.ok(`SELECT ${name}`);
+    await ann.ok('DELETEACL INBOX ben@x.test');
+    ben.write('a FETCH 1 BODY[]\r\n');
+    expect(await ben.socket.readToEnd()).toBe('* BYE The mailbox is not shared with you any more\r\na NO [NOPERM] The mailbox is not shared with you any more\r\n');
+  });
+
+  it.each(['IDLE', 'NOTIFY SET (SELECTED (MessageNew MessageExpunge FlagChange))'])('tells nothing more to who waits with %s', async (command) => {
+    await using rig = await startRig();
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('SETACL INBOX ben@x.test lr');
+    await ben.ok(`SELECT ${name}`);
+    if (command === 'IDLE') {
+      ben.say('IDLE');
+      await ben.line();
+    } else await ben.ok(command);
+    await rig.deliver(body);
+    expect(await ben.line()).toBe('* 1 EXISTS');
+    await ben.line();
+    await ann.ok('DELETEACL INBOX ben@x.test');
+    await rig.deliver(body);
+    expect(await ben.socket.readToEnd()).toBe('* BYE The mailbox is not shared with you any more\r\n');
+  });
+
+  it('goes on where the owner only renames it', async () => {
+    await using rig = await startRig();
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('CREATE work');
+    await ann.ok('SETACL work ben@x.test lr');
+    await ben.ok('SELECT #Shared/ann@x.test/work');
+    await ann.ok('RENAME work done');
+    expect(await ben.ok('NOOP')).toEqual([]);
+  });
+
+  it('names the flags that can be kept', async () => {
+    await using rig = await startRig();
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('SETACL INBOX ben@x.test lrst');
+    expect((await ben.ok(`SELECT ${name}`))[1]).toBe('* OK [PERMANENTFLAGS (\\Deleted \\Seen)] Kept for good');
+  });
+
+  it('tells no UIDs to who may put messages there but not read them', async () => {
+    await using rig = await startRig();
+    await rig.deliver(body, { to: 'ben' });
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('CREATE drop');
+    await ann.ok('SETACL drop ben@x.test li');
+    await ben.ok('SELECT INBOX');
+    expect(await ben.ask('APPEND #Shared/ann@x.test/drop {3+}\r\na\r\n')).toEqual(['OK Appended']);
+    expect(await ben.ask('COPY 1 #Shared/ann@x.test/drop')).toEqual(['OK Copied']);
+    expect(await ben.ask('MOVE 1 #Shared/ann@x.test/drop')).toEqual(['* 1 EXPUNGE', 'OK Moved']);
+  });
+});
+
+describe('a mailbox of another name', () => {
+  it('that is open is known by what it is, not by its name', async () => {
+    await using rig = await startRig();
+    const client = await rig.loggedIn();
+    await client.ok('CREATE x');
+    await client.ok('SELECT x');
+    await client.ok('RENAME x y');
+    await client.ok('CREATE x');
+    expect(await client.ask('DELETE x')).toEqual(['OK Deleted']);
+    await client.ok('CHECK');
+    expect(await client.ask('DELETE y')).toEqual(['* OK [CLOSED] The mailbox is gone', 'OK Deleted']);
+    expect(await client.end('CHECK')).toBe('BAD Select a mailbox first');
   });
 });

@@ -38,6 +38,71 @@ describe('hostile input', () => {
     await client.ok('NOOP');
   });
 
+  it.each([
+    ['a literal of 2^63', 'a SELECT {9223372036854775808}', 'a BAD'],
+    ['a literal of 10^30', `a SELECT {1${'0'.repeat(30)}}`, 'a BAD'],
+    ['a literal that is no number', 'a SELECT {0x10}', 'a BAD'],
+    ['parentheses without end', `a FETCH 1 ${'('.repeat(60_000)}`, 'a BAD'],
+    ['search keys in 1,000 parentheses', `a SEARCH ${'('.repeat(1_000)}ALL${')'.repeat(1_000)}`, 'a NO [LIMIT]'],
+    ['10,000 times NOT', `a SEARCH ${'NOT '.repeat(10_000)}ALL`, 'a NO [LIMIT]'],
+    ['a set of 30,000 ranges', `a FETCH ${'1,'.repeat(30_000)}1 FLAGS`, 'a NO [LIMIT]'],
+    ['a part number of 1,000 levels', `a FETCH 1 BODY[${'1.'.repeat(1_000)}1]`, 'a NO [LIMIT]'],
+    ['1,000 flags', `a STORE 1 +FLAGS (${Array.from({ length: 1_000 }, (_, i) => `f${i}`).join(' ')})`, 'a NO [LIMIT]'],
+    ['a keyword of 10,000 characters', `a STORE 1 +FLAGS (${'f'.repeat(10_000)})`, 'a NO [LIMIT]'],
+    ['a pattern of 10,000 wildcards', `a LIST "" ${'*%'.repeat(5_000)}x`, 'a OK'],
+    ['a name of 60,000 characters', `a CREATE ${'x'.repeat(60_000)}`, 'a '],
+    ['a name of 1,000 levels', `a STATUS ${'x/'.repeat(1_000)}x (MESSAGES)`, 'a NO [NONEXISTENT]'],
+  ])('%s is refused in one line, and the session goes on', async (_, command, answer) => {
+    await using rig = await startRig();
+    await rig.deliver('Subject: x\r\n\r\nx\r\n');
+    const client = await rig.selected();
+    client.write(`${command}\r\n`);
+    expect((await client.line()).slice(0, answer.length)).toBe(answer);
+    await client.ok('NOOP');
+    expect(rig.troubles).toEqual([]);
+  });
+
+  it('in literals that belong to a refused command is read away', async () => {
+    await using rig = await startRig({ settings: { commandErrors: 0 } });
+    const client = await rig.loggedIn();
+    const evil = 'x NOOP\r\ny LOGOUT\r\n';
+    for (const command of ['SELECT a b', 'XYZZY', 'APPEND nowhere', 'FETCH 1', 'APPEND INBOX (\\Bad)', 'LOGIN']) {
+      client.write(`a ${command} {${evil.length}+}\r\n${evil} {${evil.length}+}\r\n${evil}\r\nb NOOP\r\n`);
+      expect([command, await client.line(), await client.line()]).toEqual([command, expect.stringMatching(/^a (BAD|NO) /), 'b OK Done nothing']);
+    }
+  });
+
+  it('holds no NUL in literals, nor in lines', async () => {
+    await using rig = await startRig({ settings: { commandErrors: 0 } });
+    const client = await rig.selected();
+    for (const command of ['SELECT {3+}\r\na\0b', 'SEARCH TEXT {3+}\r\na\0b', 'APPEND INBOX {3+}\r\na\0b', 'SELECT a\0b', 'CREATE "a\0b"']) {
+      expect([command, await client.end(command)]).toEqual([command, expect.stringMatching(/^BAD /)]);
+    }
+    expect(await client.end('APPEND INBOX ~{3+}\r\na\0b')).toMatch(/^OK /);
+  });
+
+  it('of 10,000 commands at once is answered in order, and no answer is lost', async () => {
+    await using rig = await startRig();
+    const client = await rig.selected();
+    client.write(`${Array.from({ length: 10_000 }, (_, i) => `n${i} NOOP\r\n`).join('')}z LOGOUT\r\n`);
+    const said = (await client.socket.readToEnd(30_000)) ?? '';
+    expect(said).toBe(`${Array.from({ length: 10_000 }, (_, i) => `n${i} OK Done nothing\r\n`).join('')}* BYE Good bye\r\nz OK Logged out\r\n`);
+  }, 60_000);
+
+  it('of half a command and then silence ends with the session, and leaves nothing', async () => {
+    await using rig = await startRig();
+    for (const text of ['a', 'a SELECT {10+}\r\nx', 'a APPEND INBOX {10+}\r\nx', 'a IDLE\r\n', 'a IDLE\r\nDO']) {
+      const client = await rig.loggedIn();
+      const closed = rig.closed();
+      client.write(text);
+      client.socket.halfClose();
+      await client.socket.readToEnd();
+      expect([text, (await closed).type]).toEqual([text, 'SessionClosed']);
+    }
+    expect(rig.troubles).toEqual([]);
+    expect((await rig.boxes.status(['box-1']))[0]?.messages).toBe(0);
+  });
+
   it('is never echoed', async () => {
     await using rig = await startRig();
     const client = await rig.connect('imaps');
@@ -113,4 +178,16 @@ describe('a body that fails on its way out', () => {
     expect((await closed).data.reason).toBe('body-failed');
     expect(rig.troubles).toHaveLength(1);
   });
+});
+
+describe('1,000 clients that never log in', () => {
+  it('take little memory each, and none is in the way of one that does', async () => {
+    await using rig = await startRig();
+    const strangers = await Promise.all(Array.from({ length: 1_000 }, () => rig.connect()));
+    await Promise.all(strangers.map((client) => client.line()));
+    expect(rig.server.size).toBe(1_000);
+    const client = await rig.selected();
+    expect(await client.ok('FETCH 1:* FLAGS')).toEqual([]);
+    for (const stranger of strangers) stranger.close();
+  }, 60_000);
 });

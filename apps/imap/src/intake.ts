@@ -3,7 +3,7 @@ import type { AppendMessage, AppendPart } from '@kiroku/domain/imap/grammar/comm
 import type { BodyWriter } from '@kiroku/domain/kernel/object-store.js';
 import type { Folder, NewMessage } from '@kiroku/domain/mailbox/store-port.js';
 import { copyUrl } from './catenate.js';
-import { No } from './refusal.js';
+import { No, noTarget } from './refusal.js';
 import type { Session } from './session.js';
 
 /** Messages whose octets go to disk at the same time when they are made durable. */
@@ -77,7 +77,7 @@ export class Intake {
     if (!this.folder) {
       const { mailboxes } = this.session.ports;
       const [folder, { limit, used }] = await Promise.all([mailboxes.folder(this.session.accountId, mailbox), mailboxes.quota(this.session.accountId)]);
-      if (!folder) throw new No('There is no such mailbox', 'TRYCREATE');
+      if (!folder) throw noTarget(mailbox);
       if (!folder.rights.includes('i')) throw new No('Your rights do not allow that', 'NOPERM');
       this.folder = folder;
       // REPLACE, which needs a selected mailbox, gives room back: the store decides alone.

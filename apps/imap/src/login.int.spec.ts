@@ -255,3 +255,48 @@ describe('COMPRESS', () => {
     await rig.loggedIn();
   });
 });
+
+describe('a session whose account is switched off', () => {
+  it('ends at once when it waits for the client', async () => {
+    await using rig = await startRig();
+    const client = await rig.selected();
+    const closed = rig.closed();
+    rig.off.add('id-of-ann');
+    expect(await client.socket.readToEnd()).toBe('* BYE The account may not be used any more\r\n');
+    expect((await closed).data.reason).toBe('account-off');
+  });
+
+  it('ends in IDLE', async () => {
+    await using rig = await startRig();
+    const client = await rig.selected();
+    client.say('IDLE');
+    await client.line();
+    rig.off.add('id-of-ann');
+    expect(await client.socket.readToEnd()).toBe('* BYE The account may not be used any more\r\n');
+  });
+
+  it('ends behind the command under way', async () => {
+    await using rig = await startRig();
+    const client = await rig.selected('INBOX', 'CREATE x');
+    const status = rig.boxes.status.bind(rig.boxes);
+    rig.boxes.status = async (ids) => {
+      rig.off.add('id-of-ann');
+      const looked = rig.nextLook();
+      await looked;
+      return status(ids);
+    };
+    client.write('a STATUS x (MESSAGES)\r\nb NOOP\r\n');
+    expect(await client.socket.readToEnd()).toBe('* STATUS x (MESSAGES 0)\r\na OK Told\r\n* BYE The account may not be used any more\r\n');
+  });
+
+  it('leaves others alone, and the next account of the connection', async () => {
+    await using rig = await startRig();
+    const [ann, ben] = [await rig.loggedIn(), await rig.loggedIn('ben')];
+    await ann.ok('UNAUTHENTICATE');
+    rig.off.add('id-of-ann');
+    await rig.nextLook();
+    await ann.ok(`LOGIN ben@x.test ${PASSWORD}`);
+    await rig.nextLook();
+    for (const client of [ann, ben]) expect(await client.ok('NOOP')).toEqual([]);
+  });
+});

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
 import { startRig } from './testing/rig.js';
 
 const mail = (subject: string, more = ''): string => `From: Ann <ann@x.test>\r\nTo: ben@x.test\r\nSubject: ${subject}\r\nDate: Mon, 5 Jan 2026 09:00:00 +0900\r\n\r\nHello ${subject}${more}\r\n`;
@@ -63,7 +64,7 @@ describe('FETCH', () => {
   it('answers what is asked, in the order asked', async () => {
     await using rig = await startRig();
     await rig.deliver(mail('日本'), { flags: ['\\Seen'], prefix: 'Return-Path: <a@b.test>\r\n' });
-    const client = await rig.selected();
+    const client = await rig.selected('INBOX', 'ENABLE CONDSTORE');
     expect(await client.ok('FETCH 1 (FLAGS UID RFC822.SIZE INTERNALDATE EMAILID THREADID SAVEDATE MODSEQ)')).toEqual([
       expect.stringMatching(/^\* 1 FETCH \(FLAGS \(\\Seen\) UID 1 RFC822\.SIZE \d+ INTERNALDATE "14-Nov-2023 22:13:20 \+0000" EMAILID \(E[0-9a-f]{16}\) THREADID NIL SAVEDATE "14-Nov-2023 22:13:20 \+0000" MODSEQ \(2\)\)$/),
     ]);
@@ -170,6 +171,7 @@ describe('STORE', () => {
     await rig.deliver(mail('b'));
     const client = await rig.selected();
     await client.ok('STORE 1 +FLAGS (\\Seen)');
+    expect(await client.ok('FETCH 1 MODSEQ')).toEqual(['* OK [HIGHESTMODSEQ 4] Changes are numbered', '* 1 FETCH (MODSEQ (4))']);
     expect(await client.ask('STORE 1:2 (UNCHANGEDSINCE 3) +FLAGS.SILENT (\\Flagged)')).toEqual([
       '* 2 FETCH (UID 2 MODSEQ (5))', 'OK [MODIFIED 1] Some had changed and were left alone',
     ]);
@@ -257,4 +259,71 @@ describe('IDLE', () => {
     await one.ok('DELETE x');
     expect(await two.socket.readToEnd()).toBe('* BYE The mailbox has been deleted\r\n');
   });
+});
+
+describe('a command on more messages than one may work on', () => {
+  it('works on the last ones and names the first of them, or does nothing at all', async () => {
+    await using rig = await startRig({ settings: { imapMessageLimit: 3 } });
+    for (let i = 0; i < 5; i++) await rig.deliver(mail(`${i}`), { flags: ['\\Deleted'] });
+    const client = await rig.selected('INBOX', 'CREATE to');
+    expect(await client.ask('FETCH 1:* UID')).toEqual([...[3, 4, 5].map((n) => `* ${n} FETCH (UID ${n})`), 'OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
+    expect(await client.ask('STORE 1:* +FLAGS.SILENT (\\Seen)')).toEqual(['OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
+    expect(await client.ok('SEARCH SEEN')).toEqual(['* SEARCH 3 4 5']);
+    for (const verb of ['COPY', 'MOVE']) expect(await client.ask(`${verb} 1:* to`)).toEqual(['NO [MESSAGELIMIT 3] Too many messages for one command']);
+    expect(await client.ok('STATUS to (MESSAGES)')).toEqual(['* STATUS to (MESSAGES 0)']);
+    expect(await client.ask('UID EXPUNGE 1:*')).toEqual(['* 5 EXPUNGE', '* 4 EXPUNGE', '* 3 EXPUNGE', 'OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
+    expect(await client.ok('EXPUNGE')).toEqual(['* 2 EXPUNGE', '* 1 EXPUNGE']);
+  });
+});
+
+describe('messages that somebody else has removed', () => {
+  it.each(['COPY', 'MOVE'])('are missed by %s of their numbers, and passed over by UID', async (verb) => {
+    await using rig = await startRig();
+    await rig.deliver(mail('a'), { flags: ['\\Deleted'] });
+    const [one, two] = [await rig.selected('INBOX', 'CREATE to'), await rig.selected()];
+    await one.ok('EXPUNGE');
+    expect(await two.ask(`${verb} 1 to`)).toEqual(['* 1 EXPUNGE', 'NO [EXPUNGEISSUED] They are no longer there']);
+    expect(await two.end(`UID ${verb} 1 to`)).toMatch(/^OK Nothing to/);
+  });
+});
+
+describe('CLOSE', () => {
+  it('removes what is marked, and closes also what is gone or may not be changed', async () => {
+    await using rig = await startRig();
+    const [one, two] = [await rig.loggedIn(), await rig.loggedIn()];
+    await one.ok('CREATE x');
+    await one.ok('APPEND x (\\Deleted) {3+}\r\na\r\n');
+    await one.ok('SELECT x');
+    expect(await one.ask('CLOSE')).toEqual(['OK Closed']);
+    expect(await one.ok('STATUS x (MESSAGES)')).toEqual(['* STATUS x (MESSAGES 0)']);
+    const expunge = rig.boxes.expunge.bind(rig.boxes);
+    await one.ok('SELECT x');
+    rig.boxes.expunge = async (...args) => {
+      await rig.boxes.delete('id-of-ann', 'x');
+      return expunge(...args);
+    };
+    expect(await one.ask('CLOSE')).toEqual(['OK Closed']);
+    await two.ok('NOOP');
+  });
+});
+
+describe('120,000 messages', () => {
+  it('are marked and removed in steps, and copied whole or not at all', async () => {
+    await using rig = await startRig();
+    await rig.deliver(mail('a'));
+    const [stored] = await rig.boxes.messages('box-1', [1]);
+    for (let i = 1; i < 120_000; i++) if (stored) rig.boxes.deliver('id-of-ann', 'INBOX', stored.body);
+    const client = await rig.selected('INBOX', 'ENABLE QRESYNC', 'CREATE to');
+    const steps: number[] = [];
+    const storeFlags = rig.boxes.storeFlags.bind(rig.boxes);
+    const expunge = rig.boxes.expunge.bind(rig.boxes);
+    rig.boxes.storeFlags = (account, id, change) => (steps.push(change.uids.length), storeFlags(account, id, change));
+    rig.boxes.expunge = (account, id, uids) => (steps.push(uids?.length ?? Infinity), expunge(account, id, uids));
+    rig.boxes.copy = rig.boxes.move = () => Promise.reject(new MailboxRefusal('too-many'));
+    for (const verb of ['COPY', 'MOVE']) expect(await client.ask(`${verb} 1:* to`)).toEqual(['NO [LIMIT] There are too many already']);
+    await client.ok('STORE 1:* +FLAGS.SILENT (\\Deleted)');
+    expect(await client.ok('UID EXPUNGE 1:10000')).toEqual(['* VANISHED 1:10000']);
+    expect(await client.ask('EXPUNGE')).toEqual(['* VANISHED 10001:120000', expect.stringMatching(/^OK \[HIGHESTMODSEQ \d+\] Expunged$/)]);
+    expect(steps).toEqual([50_000, 50_000, 20_000, 10_000, 50_000, 50_000, 10_000]);
+  }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { type Completion, ok } from './refusal.js';
+import { type Completion, No, ok } from './refusal.js';
 import type { Session } from './session.js';
 
 /** Of these UIDs the last ones, as many as one command may work on, and how it ends then (RFC 9738 §3.1: the lowest UID that was processed). */
@@ -6,5 +6,12 @@ export function limited(session: Session, uids: Uint32Array, text: string): { re
   const { imapMessageLimit: most } = session.settings;
   if (most === 0 || uids.length <= most) return { uids, completion: ok(text) };
   const some = uids.subarray(uids.length - most);
-  return { uids: some, completion: { status: 'NO', code: `MESSAGELIMIT ${most} ${some[0]}`, text: 'Not all: too many messages for one command' } };
+  return { uids: some, completion: ok('Not all: too many messages for one command', `MESSAGELIMIT ${most} ${some[0]}`) };
+}
+
+/** For commands that are carried out whole or not at all. @throws No when there are more than one command may work on. */
+export function within(session: Session, uids: Uint32Array): Uint32Array {
+  const { imapMessageLimit: most } = session.settings;
+  if (most > 0 && uids.length > most) throw new No('Too many messages for one command', `MESSAGELIMIT ${most}`);
+  return uids;
 }

@@ -17,6 +17,8 @@ export class Octets {
   constructor(
     private readonly message: StoredMessage,
     private readonly bodies: Pick<ObjectStore, 'read'>,
+    /** The whole body, where it has been read already. */
+    private readonly body?: Uint8Array,
   ) {
     this.prefix = Buffer.from(message.prefix);
     this.size = this.prefix.length + message.body.size;
@@ -26,8 +28,20 @@ export class Octets {
     return { from: 0, to: this.size };
   }
 
+  /** One or two pieces, where the body is at hand. */
+  now({ from, to }: Extent): readonly Uint8Array[] | undefined {
+    const { body, prefix } = this;
+    if (!body) return undefined;
+    const before = prefix.length;
+    if (from >= before) return [body.subarray(from - before, to - before)];
+    if (to <= before) return [prefix.subarray(from, to)];
+    return [prefix.subarray(from), body.subarray(0, to - before)];
+  }
+
   /** In chunks of at most 256 KiB; a body that is read whole is checked. @throws BodyMissing, BodyDamaged */
   async *read({ from, to }: Extent): AsyncGenerator<Uint8Array> {
+    const now = this.now({ from, to });
+    if (now) return yield* now;
     const { length } = this.prefix;
     if (from < length) for (let at = from; at < Math.min(to, length); at += CHUNK) yield this.prefix.subarray(at, Math.min(to, length, at + CHUNK));
     const start = Math.max(0, from - length);

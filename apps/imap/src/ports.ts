@@ -7,17 +7,19 @@ import type { SessionLog } from '@kiroku/infra/telemetry/session-log.js';
 import type { SearchIndex } from './mailboxes/search-index.js';
 import type { LiveMailboxes } from './mailboxes/live-mailboxes.js';
 import type { Structures } from './mailboxes/structures.js';
+import type { Standing } from './standing.js';
 
 /** What IMAP needs of the rest of the system. */
 export interface ImapPorts {
   readonly admission: Pick<AdmissionPolicy, 'admit' | 'failed'>;
   readonly authenticator: Authenticator;
+  readonly standing: Pick<Standing, 'watch'>;
   readonly mailboxes: MailboxStore;
   /** Over `mailboxes`, shared by all sessions of the process. */
   readonly live: LiveMailboxes;
   readonly structures: Structures;
   readonly index: SearchIndex;
-  readonly bodies: Pick<ObjectStore, 'read' | 'create'>;
+  readonly bodies: Pick<ObjectStore, 'read' | 'readMany' | 'create'>;
   readonly log: SessionLog;
   readonly clock: Clock;
   /** Told of the cause behind an UNAVAILABLE or SERVERBUG answer. The client hears nothing of it. */

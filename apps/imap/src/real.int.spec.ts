@@ -89,5 +89,9 @@ describe('IMAP on the mailboxes of the event store', () => {
     expect(await ben.end('SELECT #Shared/ann@x.test/shared')).toBe('OK [READ-ONLY] Read-only');
     expect(await ben.end('COPY 1:2 INBOX')).toMatch(/^OK \[COPYUID/);
     expect(await ben.end('APPEND #Shared/ann@x.test/shared {5}')).toBe('NO [NOPERM] Your rights do not allow that');
+    await ann.ok('RENAME shared renamed');
+    expect(await ben.ok('FETCH 1:2 UID')).toEqual(['* 1 FETCH (UID 1)', '* 2 FETCH (UID 2)']);
+    await ann.ok('DELETEACL renamed ben@x.test');
+    expect(await ben.end('FETCH 1:2 UID')).toBe('NO [NOPERM] The mailbox is not shared with you any more');
   });
 });

@@ -22,6 +22,9 @@ export class No extends Error implements Completion {
   }
 }
 
+/** There is no mailbox to put messages into; TRYCREATE unless it is certain that it cannot be created (RFC 9051 §6.3.12). */
+export const noTarget = (name: string): No => new No('There is no such mailbox', name.startsWith('#') ? 'NONEXISTENT' : 'TRYCREATE');
+
 /** The body failed after its first bytes had been promised: the connection must end now. */
 export class BrokenOff extends Error {}
 

@@ -12,6 +12,7 @@ import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { PostgresMailboxStore } from '@kiroku/infra/read-model/mailboxes/store.js';
+import { BackgroundFiller } from '@kiroku/infra/read-model/search-index-background.js';
 import { BodyCache } from '@kiroku/infra/read-model/search-index-cache.js';
 import { sortColumns } from '@kiroku/infra/read-model/search-index-sorting.js';
 import { MailboxSearch } from '@kiroku/infra/read-model/search-index.js';
@@ -19,6 +20,7 @@ import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
 import { Imap } from './imap.js';
 import { LiveMailboxes } from './mailboxes/live-mailboxes.js';
 import { CachedStructures } from './mailboxes/structures.js';
+import { Standing } from './standing.js';
 
 /** ms that sessions may go on when the process is asked to end. */
 const PATIENCE = 20_000;
@@ -28,7 +30,7 @@ const CONNECTIONS = 12;
 /** The IMAP role. */
 export async function startImap(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
   const platform = openPlatform('imap', postgres, CONNECTIONS);
-  const { pool, engine, sessions, trouble, metrics, logger, hints } = platform;
+  const { pool, log, engine, sessions, trouble, metrics, logger, hints } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
   await admission.admit('imap', '127.0.0.1'); // settings at hand before the first client
@@ -45,6 +47,7 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   const protocol = new Imap(
     {
       admission, authenticator, mailboxes, bodies, index, trouble,
+      standing: new Standing((accounts) => directory.mayUseImap(accounts), trouble),
       live: new LiveMailboxes(mailboxes, trouble),
       structures: new CachedStructures(cache),
       log: sessions,
@@ -63,11 +66,13 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   const listeners = await server.listen();
+  const filler = new BackgroundFiller({ pool, log, metrics, trouble }, cache);
+  await filler.start();
   platform.live();
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'imap serves');
   return {
     drain: async () => {
-      await server.drain(PATIENCE);
+      await Promise.all([server.drain(PATIENCE), filler.stop()]);
       await mailboxes.close();
       await bodies.close();
       certificates.close();

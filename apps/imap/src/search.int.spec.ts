@@ -19,7 +19,7 @@ describe('SEARCH', () => {
     expect(await client.ok('SEARCH SUBJECT beta NOT FLAGGED')).toEqual(['* SEARCH 1']);
     expect(await client.ok('UID SEARCH TEXT "body of alpha"')).toEqual(['* SEARCH 2']);
     expect(await client.ok('SEARCH SUBJECT nothing')).toEqual(['* SEARCH']);
-    expect(await client.ok('SEARCH MODSEQ 4')).toEqual(['* SEARCH 3 (MODSEQ 4)']);
+    expect(await client.ok('SEARCH MODSEQ 4')).toEqual(['* OK [HIGHESTMODSEQ 4] Changes are numbered', '* SEARCH 3 (MODSEQ 4)']);
     expect(await client.end('SEARCH CHARSET X-UNKNOWN SUBJECT x')).toMatch(/^NO \[BADCHARSET/);
   });
 
@@ -66,7 +66,7 @@ describe('MESSAGELIMIT', () => {
     for (const id of ['a', 'b', 'c']) await rig.deliver(mail(id, id));
     const client = await rig.selected();
     expect(await client.ask('UID FETCH 1:* FLAGS')).toEqual([
-      '* 2 FETCH (UID 2 FLAGS ())', '* 3 FETCH (UID 3 FLAGS ())', 'NO [MESSAGELIMIT 2 2] Not all: too many messages for one command',
+      '* 2 FETCH (UID 2 FLAGS ())', '* 3 FETCH (UID 3 FLAGS ())', 'OK [MESSAGELIMIT 2 2] Not all: too many messages for one command',
     ]);
     expect((await client.ok('CAPABILITY'))[0]).toContain(' MESSAGELIMIT=2');
   });

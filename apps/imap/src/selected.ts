@@ -15,7 +15,8 @@ export class Selected {
   private listener: (() => void) | undefined;
 
   constructor(
-    readonly folder: Folder,
+    /** As the session's account sees it; of somebody else's it is looked up again, see `stillReadable`. */
+    public folder: Folder,
     readonly live: LiveMailbox,
     private readonly mailboxes: LiveMailboxes,
     readonly readOnly: boolean,

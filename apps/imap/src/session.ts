@@ -12,7 +12,7 @@ import { No } from './refusal.js';
 import type { Selected } from './selected.js';
 
 /** How a session ended. */
-export type Ending = 'logout' | 'client-left' | 'errors' | 'locked-out' | 'not-imap' | 'body-failed' | 'mailbox-deleted';
+export type Ending = 'logout' | 'client-left' | 'errors' | 'locked-out' | 'not-imap' | 'body-failed' | 'mailbox-deleted' | 'rights-gone' | 'account-off';
 
 /** What a connection has come to: who is there, what is selected and switched on. Commands work on it, one after another. */
 export class Session {
@@ -25,7 +25,14 @@ export class Session {
   saved = new Uint32Array();
   compressed = false;
   ending: Ending = 'logout';
+  /** ms of silence that somebody who has not logged in is allowed. */
+  readonly strangersTime: number;
   readonly output: Output;
+  /** The client is to speak next: BYE may be said at any moment. */
+  private listening = false;
+  /** The account may not use IMAP any more. */
+  private dismissed = false;
+  private standing: (() => void) | undefined;
 
   constructor(
     public connection: Connection,
@@ -36,6 +43,7 @@ export class Session {
     readonly digests: boolean,
   ) {
     this.output = new Output(connection);
+    this.strangersTime = connection.idleTimeout;
   }
 
   get host(): string {
@@ -98,6 +106,38 @@ export class Session {
     this.phase = 'logout';
   }
 
+  /** Somebody has logged in. */
+  enter(account: AccountFacts): void {
+    this.account = account;
+    this.phase = 'authenticated';
+    this.connection.idleTimeout = this.settings.imapIdleTime;
+    this.standing = this.ports.standing.watch(account.id, () => {
+      this.dismissed = true;
+      if (this.listening) this.dismiss();
+    });
+  }
+
+  /** Waits for the client, by `work`. @throws what it throws. */
+  async listen<T>(work: () => Promise<T>): Promise<T> {
+    this.listening = true;
+    if (this.dismissed) this.dismiss();
+    try {
+      return await work();
+    } finally {
+      this.listening = false;
+    }
+  }
+
+  private dismiss(): void {
+    if (this.phase === 'logout') return;
+    this.hangUp('account-off');
+    // A notification under way is not to be cut in two.
+    void Promise.resolve(this.notifications?.pause()).then(() => {
+      this.output.untagged('BYE The account may not be used any more');
+      this.connection.close();
+    });
+  }
+
   deselect(): void {
     const { selected } = this;
     this.selected = undefined;
@@ -111,6 +151,8 @@ export class Session {
   release(): void {
     this.notifications?.close();
     this.notifications = undefined;
+    this.standing?.();
+    this.standing = undefined;
     this.deselect();
   }
 }

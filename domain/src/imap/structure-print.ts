@@ -14,12 +14,19 @@ const LONGEST_QUOTED = 1_000;
 export function printEnvelope(envelope: Envelope, utf8 = false): Binary {
   const { date, subject, from, sender, replyTo, to, cc, bcc, inReplyTo, messageId } = envelope;
   // RFC 9051 §7.5.2: without Sender or Reply-To it is From.
-  const lists = [from, sender.length > 0 ? sender : from, replyTo.length > 0 ? replyTo : from, to, cc, bcc].map((list) => printAddresses(list, utf8));
-  return `(${nstring(date, utf8)} ${nstring(subject, utf8)} ${lists.join(' ')} ${nstring(inReplyTo, utf8)} ${nstring(messageId, utf8)})`;
+  const author = printAddresses(from, utf8);
+  const sent = sender.length > 0 ? printAddresses(sender, utf8) : author;
+  const reply = replyTo.length > 0 ? printAddresses(replyTo, utf8) : author;
+  const others = `${printAddresses(to, utf8)} ${printAddresses(cc, utf8)} ${printAddresses(bcc, utf8)}`;
+  return `(${nstring(date, utf8)} ${nstring(subject, utf8)} ${author} ${sent} ${reply} ${others} ${nstring(inReplyTo, utf8)} ${nstring(messageId, utf8)})`;
 }
 
-const printAddresses = (addresses: readonly Address[], utf8: boolean): Binary =>
-  addresses.length === 0 ? 'NIL' : `(${addresses.map((address) => printAddress(address, utf8)).join('')})`;
+function printAddresses(addresses: readonly Address[], utf8: boolean): Binary {
+  if (addresses.length === 0) return 'NIL';
+  let text = '(';
+  for (const address of addresses) text += printAddress(address, utf8);
+  return `${text})`;
+}
 
 /** Clients take NIL, and many '', as host for a group's beginning: what the sender left out needs some text. */
 function printAddress({ name, route, mailbox, host }: Address, utf8: boolean): Binary {
@@ -62,15 +69,28 @@ function printRest({ disposition, languages, location }: Part, utf8: boolean): B
   return ` ${where} ${spoken} ${nstring(location, utf8)}`;
 }
 
-const printParameters = (parameters: Parameters, utf8: boolean): Binary =>
-  parameters.length === 0 ? 'NIL' : `(${parameters.map(([name, value]) => `${string(name, utf8)} ${string(value, utf8)}`).join(' ')})`;
+function printParameters(parameters: Parameters, utf8: boolean): Binary {
+  if (parameters.length === 0) return 'NIL';
+  let text = '';
+  for (const [name, value] of parameters) text += `${text === '' ? '(' : ' '}${string(name, utf8)} ${string(value, utf8)}`;
+  return `${text})`;
+}
 
 /** RFC 9051 §9, nstring, of bytes without NUL. */
 export const nstring = (text: Binary | undefined, utf8 = false): Binary => (text === undefined ? 'NIL' : string(text, utf8));
 
+/** Nothing in it needs a backslash or a literal. A loop is twice as fast as a regular expression here, and a listing prints 100,000 strings. */
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 32 || code > 126 || code === 34 || code === 92) return false;
+  }
+  return true;
+}
+
 function string(text: Binary, utf8: boolean): Binary {
   if (text.length <= LONGEST_QUOTED) {
-    if (/^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text)) return `"${text}"`;
+    if (isPlain(text)) return `"${text}"`;
     const quotable = utf8 ? !/[\r\n\0]/.test(text) && utf8Text(bytesOf(text)) !== undefined : /^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/.test(text);
     if (quotable) return `"${text.replace(/["\\]/g, '\\$&')}"`;
   }

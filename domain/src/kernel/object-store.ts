@@ -58,6 +58,11 @@ export interface ObjectStore {
    */
   read(ref: BodyRef, range?: Range): AsyncIterable<Uint8Array>;
   /**
+   * Small bodies that lie ready, whole and checked, with as few reads as can be; in the order of `refs`. Undefined where a body is large,
+   * missing, damaged or has to be looked for: `read` tells which. All of them are in memory at once, so the caller bounds their sizes.
+   */
+  readMany(refs: readonly BodyRef[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /**
    * Forgets these bodies; their space is won back by `compact`. Unknown ones are ignored.
    * @param storedBefore epoch ms; a body that was stored (also: again) then or later stays, so that retention cannot remove what
    * a message accepted meanwhile refers to. Default: whatever its age.

@@ -35,7 +35,11 @@ export function formatSlots(slots: Slots, chunk: number): string {
 
 export function parseSlots(stored: string, chunk: number): Slots {
   const slots = new Array<string | undefined>(CHUNK).fill(undefined);
-  eachRun(stored, (first, last, text) => slots.fill(text, first - chunk * CHUNK, last - chunk * CHUNK + 1));
+  const base = chunk * CHUNK;
+  eachRun(stored, (first, last, text) => {
+    if (first === last) slots[first - base] = text;
+    else slots.fill(text, first - base, last - base + 1);
+  });
   return slots;
 }
 

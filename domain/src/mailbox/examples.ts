@@ -47,14 +47,15 @@ export const mailboxExamples: Examples<MailboxEvent> = {
 const accountId = head.accountId;
 const folderId = mailboxId;
 const tree = { accountId, uidValidity: 1_767_571_201 };
+const byAdministrator = { ...tree, address: 'ann@x.test', reason: 'the project is over' };
 
 export const folderExamples: Examples<FolderEvent> = {
-  FolderCreated: [example('FolderCreated', { ...tree, folderId, path: '仕事/2026', specialUse: ['\\Archive'], access: { anyone: 'lr' } })],
-  FolderRenamed: [example('FolderRenamed', { ...tree, from: '仕事', to: 'Work', moved: [{ folderId, path: 'Work/2026' }] })],
-  FolderDeleted: [example('FolderDeleted', { ...tree, folderId, path: 'Work/2026' })],
+  FolderCreated: [example('FolderCreated', { ...byAdministrator, folderId, path: '仕事/2026', specialUse: ['\\Archive'], access: { anyone: 'lr' } })],
+  FolderRenamed: [example('FolderRenamed', { ...byAdministrator, from: '仕事', to: 'Work', moved: [{ folderId, path: 'Work/2026' }] })],
+  FolderDeleted: [example('FolderDeleted', { ...byAdministrator, folderId, path: 'Work/2026' })],
   FolderSubscribed: [example('FolderSubscribed', { ...tree, owner: accountId, path: 'Work/2026' })],
   FolderUnsubscribed: [example('FolderUnsubscribed', { ...tree, owner: accountId, path: 'Work/2026' })],
-  FolderAccessChanged: [example('FolderAccessChanged', { ...tree, folderId, identifier: '-anyone', rights: 'r' })],
+  FolderAccessChanged: [example('FolderAccessChanged', { ...byAdministrator, folderId, identifier: '-anyone', rights: 'r' })],
   FolderMetadataChanged: [example('FolderMetadataChanged', { ...tree, folderId, entries: [{ entry: '/shared/comment', value: '共有' }, { entry: '/private/comment', value: null }] })],
   FoldersDropped: [example('FoldersDropped', tree)],
 };

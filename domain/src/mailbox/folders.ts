@@ -7,8 +7,8 @@ import { MailboxRefusal, type Rights, type SpecialUse } from './store-port.js';
 export const MOST_FOLDERS = 20_000;
 const MOST_METADATA = 1_000;
 const LONGEST_ENTRY = 255;
-/** UTF-16 units of one value. */
-const LONGEST_VALUE = 65_536;
+/** UTF-16 units of one metadata value. */
+export const LONGEST_VALUE = 65_536;
 
 /**
  * What an account's tree of mailboxes is called, and who may do what in it. Stream `folders-<account id>`, at whose version names are
@@ -33,7 +33,13 @@ export type FolderEvent =
  * `uidValidity`: the greatest that a mailbox of the tree was made with. The next one gets a greater, so a name that is used again within
  * the same second, or after the clock was put back, never has an old one's (RFC 9051 §2.3.1.1).
  */
-type Told<Type extends string, Data> = Fact<Type, { readonly accountId: string; readonly uidValidity: number } & Data>;
+type Told<Type extends string, Data> = Fact<Type, { readonly accountId: string; readonly uidValidity: number } & Administered & Data>;
+
+/** Of what an administrator does: the account's address at that time, and why, in the administrator's own words. */
+export interface Administered {
+  readonly address?: string;
+  readonly reason?: string;
+}
 
 export const foldersStream = (accountId: string): string => `folders-${accountId}`;
 

@@ -3,7 +3,7 @@ import type { Positioned } from '../kernel/event-log.js';
 import type { Projection } from '../kernel/projection.js';
 import { lastUidOf, parsed } from './batch.js';
 import { CHUNK, chunkOf, chunksOf, fill, formatSlots, parseSlots, type Slots } from './chunk.js';
-import type { MailboxEvent } from './mailbox.js';
+import type { FlagGroup, MailboxEvent } from './mailbox.js';
 import type { UidRange } from './uid-set.js';
 
 /** ms. Mail is delivered at once; where it was not, SAVEDATE is kept. */
@@ -67,26 +67,32 @@ function changed(row: StateRow | undefined, { event }: Positioned, chunk: number
   const gone = type === 'MessageExpunged' ? [[data.uid, data.uid] as UidRange] : type === 'MessagesExpunged' ? parsed(data, data.uids) : undefined;
   if (row === undefined && gone) return null;
   const flags = parseSlots(row?.flags ?? '', chunk);
+  if (type === 'FlagsChanged') {
+    setFlags(flags, chunk, data, data.groups);
+    // When they entered stays as it is, and with it its text.
+    return stored(data.mailboxId, chunk, flags, row?.saved ?? '');
+  }
   const saved = parseSlots(row?.saved ?? '', chunk);
   if (gone) for (const slots of [flags, saved]) fill(slots, chunk, gone, undefined);
   if (type === 'MessageAppended') fill(saved, chunk, [[data.uid, data.uid]], String(at));
   if (type === 'MessagesAppended') {
     fill(saved, chunk, [[data.firstUid, lastUidOf(data)]], String(at));
-    for (const group of data.flags ?? []) fill(flags, chunk, parsed(data, group.uids), flagText(data.modSeq, group.flags));
+    setFlags(flags, chunk, data, data.flags ?? []);
   }
-  if (type === 'FlagsChanged') for (const group of data.groups) fill(flags, chunk, parsed(data, group.uids), flagText(data.modSeq, group.flags));
-  return stored(data.mailboxId, chunk, flags, saved);
+  return stored(data.mailboxId, chunk, flags, formatSlots(saved, chunk));
 }
 
-function stored(mailbox_id: string, chunk: number, flags: Slots, saved: Slots): StateRow | null {
-  let [mod_seq, seen, deleted, some] = [0, 0, 0, false];
+function setFlags(flags: Slots, chunk: number, data: { readonly modSeq: number }, groups: readonly FlagGroup[]): void {
+  for (const group of groups) fill(flags, chunk, parsed(data, group.uids), flagText(data.modSeq, group.flags));
+}
+
+function stored(mailbox_id: string, chunk: number, slots: Slots, saved: string): StateRow | null {
+  let [mod_seq, seen, deleted] = [0, 0, 0];
   let last: string | undefined;
   let is = { modSeq: 0, seen: 0, deleted: 0 };
   for (let i = 0; i < CHUNK; i++) {
-    some ||= saved[i] !== undefined;
-    const text = flags[i];
+    const text = slots[i];
     if (text === undefined) continue;
-    some = true;
     if (text !== last) {
       const { modSeq, flags: set } = flagsIn(text);
       is = { modSeq, seen: set.includes('\\Seen') ? 1 : 0, deleted: set.includes('\\Deleted') ? 1 : 0 };
@@ -96,6 +102,6 @@ function stored(mailbox_id: string, chunk: number, flags: Slots, saved: Slots): 
     seen += is.seen;
     deleted += is.deleted;
   }
-  return some ? { mailbox_id, chunk, mod_seq, seen, deleted, flags: formatSlots(flags, chunk), saved: formatSlots(saved, chunk) } : null;
+  const flags = formatSlots(slots, chunk);
+  return flags !== '' || saved !== '' ? { mailbox_id, chunk, mod_seq, seen, deleted, flags, saved } : null;
 }
-

@@ -30,6 +30,9 @@ describe('the text parts of a message', () => {
     expect(found).toEqual(['1 text one', '3 text two', '4 header Subject: x\r\n\r\n', '4.1 text three', '5 header Content-Type: multipart/mixed; boundary=c\r\n\r\n', '5.1 text four']);
   });
 
+  it('are also what a bounce says, which no other part repeats', () =>
+    expect(textParts(structureOf('Content-Type: message/delivery-status\r\n', 'Action: failed\r\n'))).toMatchObject([{ path: [1], kind: 'text' }]));
+
   it('is one, numbered 1, where there is only one', () => expect(textParts(structureOf('', 'x'))).toMatchObject([{ path: [1], kind: 'text', start: 2, end: 3 }]));
 });
 

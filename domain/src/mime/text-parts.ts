@@ -16,7 +16,7 @@ export interface TextPart {
   readonly end: number;
 }
 
-/** All text/* parts, attached ones too, and the headers of nested messages, in their order. The message's own header is not among them. */
+/** All text/* parts, attached ones too, those of message/* that are no messages (a bounce's status), and the headers of nested messages, in their order. The message's own header is not among them. */
 export function textParts({ root }: Message): readonly TextPart[] {
   const found: TextPart[] = [];
   visit(root, [], true, found);
@@ -34,7 +34,7 @@ function visit(part: Part, path: readonly number[], isRoot: boolean, found: Text
     const { root } = part.message;
     found.push({ path: own, kind: 'header', part: root, start: root.headerStart, end: root.bodyStart });
     visit(root, own, true, found);
-  } else if (part.type === 'text') found.push({ path: own, kind: 'text', part, start: part.bodyStart, end: part.bodyEnd });
+  } else if (part.type === 'text' || part.type === 'message') found.push({ path: own, kind: 'text', part, start: part.bodyStart, end: part.bodyEnd });
 }
 
 /** Readable text of a text part whose bytes arrive in chunks: encoding and charset undone, HTML to text. Memory is bounded. Never throws. */

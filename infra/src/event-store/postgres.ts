@@ -4,8 +4,9 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
-import { surelyFailed, transaction } from '../read-model/database.js';
-import type { Projector } from '../read-model/projector.js';
+import { surelyFailed } from '../read-model/database.js';
+import type { Pipeline, Projector } from '../read-model/projector.js';
+import { pipelined } from './pipeline.js';
 
 /** Events per row; a longer append to one stream takes several rows. */
 const MOST_PER_ROW = 500;
@@ -136,32 +137,23 @@ export class PostgresEventStore implements EventStore {
   async #write(calls: readonly Waiting[]): Promise<void> {
     const appends = calls.flatMap((c) => c.appends);
     const checkpoints = calls.flatMap((c) => c.checkpoints);
-    await transaction(this.pool, async (db) => {
-      if (appends.length > 0) {
-        const [streams, expected, versions, counts, lists] = rowsOf(appends);
-        const few = lists.length <= FEW;
-        const { rows } = await db.query<{ conflicts: string[] | null }>({
-          name: few ? `append-decisions-${lists.length}` : 'append-decisions',
-          text: `SELECT history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'}) AS conflicts`,
-          values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
-        });
-        const conflicts = rows[0]?.conflicts;
-        if (conflicts) throw new VersionConflict(conflicts);
-      }
-      if (checkpoints.length > 0) {
-        const { rows } = await db.query<{ stuck: number | null }>({
-          name: 'move-checkpoints',
-          text: 'SELECT history.move_checkpoints($1, $2, $3, $4, $5) AS stuck',
-          values: [checkpoints.map((c) => c.consumer), checkpoints.map((c) => c.topic), checkpoints.map((c) => c.partition), checkpoints.map((c) => c.from), checkpoints.map((c) => c.to)],
-        });
-        const stuck = checkpoints[(rows[0]?.stuck ?? 0) - 1];
-        if (stuck) throw new CheckpointMoved(`${stuck.consumer}/${stuck.topic}/${stuck.partition}`);
-      }
-      // Inline views may not depend on positions: they are known only to the history (hence -1).
-      const events: Positioned[] = appends.flatMap(({ stream, expected, events: its }) =>
-        its.map((event, i) => ({ position: -1, key: stream, version: expected + i + 1, event })));
-      for (const view of this.inline) await view.apply(db, events);
+    // Inline views may not depend on positions: they are known only to the history (hence -1).
+    const events: Positioned[] = appends.flatMap(({ stream, expected, events: its }) =>
+      its.map((event, i) => ({ position: -1, key: stream, version: expected + i + 1, event })));
+    await pipelined(this.pool, async (db) => {
+      const accepted = Promise.all([appendTo(db, appends), moveIn(db, checkpoints)]).then(() => undefined);
+      const views = this.#concerned(events).map((view) => view.apply(db, events, accepted));
+      // All have to be done with the connection before the transaction ends, one way or the other.
+      await Promise.allSettled([accepted, ...views]);
+      await accepted;
+      await Promise.all(views);
     });
+  }
+
+  /** Most events concern few views. */
+  #concerned(events: readonly Positioned[]): readonly Projector[] {
+    const types = new Set(events.map(({ event }) => event.type));
+    return this.inline.filter(({ projection }) => projection.types.some((type) => types.has(type)));
   }
 
   async checkpoint(consumer: string, topic: Topic, partition: number): Promise<number> {
@@ -169,6 +161,32 @@ export class PostgresEventStore implements EventStore {
       'SELECT position FROM history.checkpoint WHERE consumer = $1 AND topic = $2 AND partition = $3', [consumer, topic, partition]);
     return rows[0]?.position ?? 0;
   }
+}
+
+/** @throws VersionConflict */
+async function appendTo(db: Pipeline, appends: readonly Append[]): Promise<void> {
+  if (appends.length === 0) return;
+  const [streams, expected, versions, counts, lists] = rowsOf(appends);
+  const few = lists.length <= FEW;
+  const { rows } = await db.query<{ conflicts: string[] | null }>({
+    name: few ? `append-decisions-${lists.length}` : 'append-decisions',
+    text: `SELECT history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'}) AS conflicts`,
+    values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
+  });
+  const conflicts = rows[0]?.conflicts;
+  if (conflicts) throw new VersionConflict(conflicts);
+}
+
+/** @throws CheckpointMoved */
+async function moveIn(db: Pipeline, checkpoints: readonly CheckpointMove[]): Promise<void> {
+  if (checkpoints.length === 0) return;
+  const { rows } = await db.query<{ stuck: number | null }>({
+    name: 'move-checkpoints',
+    text: 'SELECT history.move_checkpoints($1, $2, $3, $4, $5) AS stuck',
+    values: [checkpoints.map((c) => c.consumer), checkpoints.map((c) => c.topic), checkpoints.map((c) => c.partition), checkpoints.map((c) => c.from), checkpoints.map((c) => c.to)],
+  });
+  const stuck = checkpoints[(rows[0]?.stuck ?? 0) - 1];
+  if (stuck) throw new CheckpointMoved(`${stuck.consumer}/${stuck.topic}/${stuck.partition}`);
 }
 
 /** Columns for `append_decisions`: streams, expected versions, versions before each row, counts, JSON lists. */

@@ -111,6 +111,27 @@ export function describeObjectStore(name: string, make: () => Promise<Specimen>)
       });
     });
 
+    describe('many bodies at once', () => {
+      const many = async (refs: readonly BodyRef[]): Promise<readonly (string | undefined)[]> => (await store.readMany(refs)).map((body) => body && sha256(body));
+
+      it('come whole and in the order in which they were asked for', async () => {
+        const refs = await Promise.all(Array.from({ length: 40 }, (_, i) => put(store, bytesOf(1 + i * 997, 20 + i))));
+        const shuffled = [...refs, ...refs].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+        // A store may leave out what it cannot read together.
+        const found = await many(shuffled);
+        expect(found.map((name, i) => name ?? shuffled[i]?.sha256)).toEqual(shuffled.map((ref) => ref.sha256));
+        expect(await many([])).toEqual([]);
+      });
+
+      it('are left out where they are large, missing or damaged', async () => {
+        const [good, large, bad] = [await put(store, bytesOf(2000, 61)), await put(store, bytesOf(LARGE, 62)), await put(store, bytesOf(3000, 63))];
+        const missing = { ...good, sha256: sha256(bytesOf(5, 64)) };
+        await specimen.damage(bad, 1234);
+        const [first = good.sha256, ...others] = await many([good, large, missing, bad, { ...good, size: good.size + 1 }]);
+        expect([first, ...others]).toEqual([good.sha256, undefined, undefined, undefined, undefined]);
+      });
+    });
+
     describe('a range', () => {
       it.each([3000, LARGE])('of a body of %d bytes is exactly those bytes', async (size) => {
         const body = bytesOf(size, 9);

@@ -19,7 +19,7 @@ const LOOKS = 3;
 const HINT = /^(\d{1,12}):(\d{1,12})$|^L:(\d{1,15})$/;
 
 /** Nothing when the hint is not one of ours. */
-function placeOf(hint: string | undefined): Place | undefined {
+export function placeOf(hint: string | undefined): Place | undefined {
   const [whole, segment, offset, copy] = HINT.exec(hint ?? '') ?? [];
   if (whole === undefined) return undefined;
   return copy === undefined ? { segment: Number(segment), offset: Number(offset) } : { segment: 0, offset: Number(copy) };

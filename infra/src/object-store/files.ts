@@ -7,6 +7,7 @@ import { Compaction } from './files-compaction.js';
 import { Descriptors } from './files-descriptors.js';
 import { LargeObjects } from './files-large.js';
 import { thisProcess } from './files-owner.js';
+import { Neighbours } from './files-neighbours.js';
 import { Reader } from './files-reader.js';
 import { type Progress, Recovery } from './files-recovery.js';
 import { Segments } from './files-segments.js';
@@ -60,6 +61,7 @@ export class FileObjectStore implements ObjectStore {
   readonly #appender: Appender | undefined;
   readonly #descriptors: Descriptors;
   readonly #reader: Reader;
+  readonly #neighbours: Neighbours;
   readonly #recovery: Recovery;
   readonly #shelf: Shelf;
   #closed = false;
@@ -80,6 +82,7 @@ export class FileObjectStore implements ObjectStore {
     this.#descriptors = new Descriptors((id) => segments.open(id), options.openSegments ?? 64);
     const unindexed = new Unindexed(segments, large, index);
     this.#reader = new Reader({ segments, large, index, unindexed, descriptors: this.#descriptors, writeBehind: this.#writeBehind });
+    this.#neighbours = new Neighbours(this.#descriptors);
     this.#recovery = new Recovery({ segments, large, index, owner, clock, appender: this.#appender });
     const closed = () => this.#closed;
     this.#shelf = {
@@ -111,6 +114,10 @@ export class FileObjectStore implements ObjectStore {
 
   read(ref: BodyRef, range?: Range): AsyncIterable<Uint8Array> {
     return this.#reader.read(ref, range);
+  }
+
+  readMany(refs: readonly BodyRef[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#neighbours.read(refs);
   }
 
   /** A body that another process stored within the last second may be unknown to the index, and so be kept. */

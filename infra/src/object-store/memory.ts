@@ -38,6 +38,13 @@ export class MemoryObjectStore implements ObjectStore {
     for (let at = offset; at < offset + length; at += CHUNK) yield body.subarray(at, Math.min(at + CHUNK, offset + length));
   }
 
+  async readMany(refs: readonly BodyRef[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return refs.map(({ sha256, size }) => {
+      const body = this.bodies.get(sha256);
+      return body && body.length === size && size <= CHUNK && sha256Of([body]) === sha256 ? body : undefined;
+    });
+  }
+
   async delete(sha256: readonly string[], storedBefore = Number.MAX_SAFE_INTEGER): Promise<void> {
     for (const name of sha256) {
       if ((this.#storedAt.get(name) ?? 0) >= storedBefore) continue;

@@ -14,23 +14,30 @@ export class Politeness {
   #measured = performance.now();
   #busy = false;
 
-  /** Both in ms between two steps: as usual, and while the machine is busy. */
+  /**
+   * Both in ms between two steps: as usual, and while the machine is busy.
+   * @param room share of the machine's time that must be idle.
+   */
   constructor(
     private readonly usual: number,
     private readonly longest: number,
+    private readonly room = ROOM,
   ) {}
 
   /** ms between two steps, from now on. */
-  readonly pace = (): number => {
+  readonly pace = (): number => (this.busy() ? this.longest : this.usual);
+
+  /** Has the machine no time to spare at this moment? */
+  readonly busy = (): boolean => {
     const now = performance.now();
     if (now - this.#measured >= LOOK) {
       const after = times();
       const all = after.all - this.#before.all;
-      this.#busy = all > 0 && (after.idle - this.#before.idle) / all < ROOM;
+      this.#busy = all > 0 && (after.idle - this.#before.idle) / all < this.room;
       this.#before = after;
       this.#measured = now;
     }
-    return this.#busy ? this.longest : this.usual;
+    return this.#busy;
   };
 }
 

@@ -63,6 +63,16 @@ export class PostgresDirectory implements Directory, CredentialSource {
     });
   }
 
+  /** Those of these accounts that may use IMAP now. */
+  async mayUseImap(accounts: readonly string[]): Promise<ReadonlySet<string>> {
+    const { rows } = await this.pool.query<{ id: string }>({
+      name: 'may-use-imap',
+      text: 'SELECT a.id FROM view.account_1 a JOIN view.domain_1 d ON d.name = a.domain WHERE a.id = ANY($1::uuid[]) AND a.enabled AND a.imap AND d.enabled',
+      values: [accounts],
+    });
+    return new Set(rows.map(({ id }) => id));
+  }
+
   find(address: string): Promise<StoredCredentials | undefined> {
     const name = canonical(address);
     return name === undefined ? Promise.resolve(undefined) : this.#credentials(name);

@@ -6,6 +6,12 @@ import { columnArrays } from './columns.js';
 /** Where a statement can run: a pool, or a connection inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
 
+/** A transaction that runs its statements in the order in which they are given to it, without anybody waiting for each. */
+export interface Pipeline extends Queryable {
+  /** For a statement whose answer nobody needs. Should it fail, the transaction does. */
+  send(statement: pg.QueryConfig): void;
+}
+
 interface Touched {
   readonly key: Row;
   row: Row | undefined;
@@ -56,9 +62,10 @@ export class Projector {
 
   /**
    * Applies events in order. The caller owns the transaction and the checkpoint.
-   * @param after no statement is sent before it resolves: what needs no database is done while an earlier batch is being written.
+   * @param after no statement is sent before it resolves: what needs no database is done while an earlier batch is being written. In a
+   * pipeline nothing is written before: what must be read is asked for at once, behind what was sent there before.
    */
-  async apply(db: Queryable, events: readonly Positioned[], after: Promise<void> = Promise.resolve()): Promise<void> {
+  async apply(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void> = Promise.resolve()): Promise<void> {
     const mine = events.filter((p) => this.#types.has(p.event.type));
     let start = 0;
     for (const [i, positioned] of mine.entries()) {
@@ -67,18 +74,24 @@ export class Projector {
       const part = this.projection.removes?.(positioned);
       const ranges = this.projection.removesRanges?.(positioned);
       if (!copies && !part && !ranges) continue;
+      if (i < start) continue;
       await this.#fold(db, mine.slice(start, i), after);
       await after;
+      if (copies && 'send' in db) {
+        start = await this.#copyRun(db, mine, i, after);
+        continue;
+      }
       if (!copies || !(await this.#copy(db, copies))) await this.#fold(db, [positioned], after);
-      if (part) await this.#removeAll(db, part);
+      const parts = part && !ranges ? [part, ...this.#partsBehind(mine, i, part)] : part ? [part] : [];
+      if (parts.length > 0) await this.#removeParts(db, parts);
       if (ranges) await this.#removeRanges(db, ranges);
-      start = i + 1;
+      start = i + Math.max(parts.length, 1);
     }
     await this.#fold(db, start === 0 ? mine : mine.slice(start), after);
     await after;
   }
 
-  async #fold(db: Queryable, events: readonly Positioned[], after: Promise<void>): Promise<void> {
+  async #fold(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>): Promise<void> {
     if (events.length === 0) return;
     const touched = new Map<string, Touched>();
     const steps = events.flatMap((positioned) =>
@@ -101,10 +114,10 @@ export class Projector {
     await this.#save(db, [...touched.values()].filter((t) => t.changed), after);
   }
 
-  async #loadRows(db: Queryable, touched: ReadonlyMap<string, Touched>, after: Promise<void>): Promise<void> {
+  async #loadRows(db: Queryable | Pipeline, touched: ReadonlyMap<string, Touched>, after: Promise<void>): Promise<void> {
     const unseen = [...touched.values()].filter((t) => t.unseen).map((t) => t.key);
     if (unseen.length === 0) return;
-    await after;
+    if (!('send' in db)) await after;
     const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [...columnArrays(unseen, this.#keyColumns)] });
     for (const row of rows) {
       const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
@@ -112,23 +125,42 @@ export class Projector {
     }
   }
 
-  async #save(db: Queryable, changed: readonly Touched[], after: Promise<void>): Promise<void> {
+  async #save(db: Queryable | Pipeline, changed: readonly Touched[], after: Promise<void>): Promise<void> {
     const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
     const values = rows.length > 0 ? [...columnArrays(rows, this.projection.columns)] : [];
     await after;
-    if (rows.length > 0) await db.query({ name: this.#named('store'), text: this.#store, values });
-    if (gone.length > 0) await db.query({ name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
+    if (rows.length > 0) await run(db, { name: this.#named('store'), text: this.#store, values });
+    if (gone.length > 0) await run(db, { name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
   }
 
-  async #removeAll(db: Queryable, part: Row): Promise<void> {
-    const columns = Object.keys(part);
-    await db.query(`DELETE FROM ${this.#table} WHERE ${columns.map((c, i) => `${quote(c)} = $${i + 1}`).join(' AND ')}`, Object.values(part));
+  /** What the events behind this one remove, as long as they do nothing else: all mailboxes of an account may go at once. */
+  #partsBehind(events: readonly Positioned[], from: number, first: Row): readonly Row[] {
+    const columns = Object.keys(first).join();
+    const parts: Row[] = [];
+    for (let i = from + 1; i < events.length; i++) {
+      const positioned = events[i] as Positioned;
+      const part = this.projection.removes?.(positioned);
+      if (!part || Object.keys(part).join() !== columns || this.projection.keysOf(positioned).length > 0) break;
+      if (this.projection.removesRanges?.(positioned) || this.projection.copies?.(positioned)) break;
+      parts.push(part);
+    }
+    return parts;
   }
 
-  async #removeRanges(db: Queryable, { part, column, ranges }: RemovedRanges): Promise<void> {
+  async #removeParts(db: Queryable | Pipeline, parts: readonly Row[]): Promise<void> {
+    const columns = Object.keys(parts[0] ?? {});
+    const types = Object.fromEntries(columns.map((c) => [c, this.#keyColumns[c] ?? 'text'] as const));
+    const given = columns.map((c, i) => `$${i + 1}::${types[c]}[]`).join(', ');
+    await run(db, {
+      text: `DELETE FROM ${this.#table} t USING unnest(${given}) AS d(${columns.map(quote).join(', ')}) WHERE ${columns.map((c) => `t.${quote(c)} = d.${quote(c)}`).join(' AND ')}`,
+      values: [...columnArrays(parts, types)],
+    });
+  }
+
+  async #removeRanges(db: Queryable | Pipeline, { part, column, ranges }: RemovedRanges): Promise<void> {
     const columns = Object.keys(part);
-    await db.query({
+    await run(db, {
       name: this.#named('remove-ranges'),
       // OFFSET 0 makes the planner look up each range by the key.
       text: `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM unnest($1::bigint[], $2::bigint[]) AS r(first, last) CROSS JOIN LATERAL (
@@ -136,6 +168,25 @@ export class Projector {
                WHERE ${columns.map((c, i) => `t.${quote(c)} = $${i + 3}`).join(' AND ')} AND t.${quote(column)} BETWEEN r.first AND r.last OFFSET 0) t))`,
       values: [numbers(ranges.map(([first]) => first)), numbers(ranges.map(([, last]) => last)), ...Object.values(part)],
     });
+  }
+
+  /**
+   * Events that copy and follow each other, sent without waiting for each. One that finds rows missing is applied after all: what comes
+   * behind it and copies from what it should have made finds those missing too.
+   * @returns where the run ends.
+   */
+  async #copyRun(db: Pipeline, events: readonly Positioned[], from: number, after: Promise<void>): Promise<number> {
+    const copied: Promise<boolean>[] = [];
+    let end = from;
+    for (; end < events.length; end++) {
+      const positioned = events[end] as Positioned;
+      const copies = this.projection.copies?.(positioned);
+      if (!copies || this.projection.removes?.(positioned) || this.projection.removesRanges?.(positioned)) break;
+      copied.push(this.#copy(db, copies));
+    }
+    const complete = await Promise.all(copied);
+    for (const [i, done] of complete.entries()) if (!done) await this.#fold(db, [events[from + i] as Positioned], after);
+    return end;
   }
 
   /** @returns false when not all were there; what was copied is overwritten by the caller. */
@@ -157,6 +208,12 @@ export class Projector {
   #named(what: string): string {
     return `${what}-${this.schema}-${this.projection.name}`;
   }
+}
+
+/** A statement whose answer nobody needs. */
+async function run(db: Queryable | Pipeline, statement: pg.QueryConfig): Promise<void> {
+  if ('send' in db) db.send(statement);
+  else await db.query(statement);
 }
 
 /** An array as PostgreSQL reads it; the driver would quote each element. */

@@ -4,6 +4,7 @@ import type { Structure } from '@kiroku/domain/mime/structure.js';
 import { decodeStructure, encodeStructure } from '@kiroku/domain/mime/codec.js';
 import type pg from 'pg';
 import { columnArrays } from './columns.js';
+import { FieldTexts } from './search-index-fields.js';
 import { Slots } from './search-index-slots.js';
 import { type BodyFacts, bodyFacts } from './search-index-body.js';
 
@@ -30,6 +31,7 @@ const INSERT = `
  * lost at any time. One per process.
  */
 export class BodyCache {
+  readonly fields: FieldTexts;
   readonly #slots = new Slots(AT_ONCE);
   /** Bodies being read, by their SHA-256: two sessions that open one mailbox read each body once. */
   readonly #reading = new Map<string, Promise<BodyFacts | undefined>>();
@@ -38,7 +40,9 @@ export class BodyCache {
     private readonly pool: pg.Pool,
     readonly objects: ObjectStore,
     private readonly trouble: (error: unknown) => void,
-  ) {}
+  ) {
+    this.fields = new FieldTexts(pool);
+  }
 
   /** By SHA-256. Bodies that are gone or damaged are absent. At most 1,000 at once: a structure may take some KB. */
   async structures(refs: readonly BodyRef[]): Promise<ReadonlyMap<string, Structure>> {

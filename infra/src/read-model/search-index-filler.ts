@@ -9,20 +9,36 @@ import { Politeness } from '../platform/politeness.js';
 import type { BodyCache } from './search-index-cache.js';
 
 /** Bodies read between two looks at how busy the machine is. */
-const STEP = 50;
-/** ms after each step: as usual, and while the machine is busy. */
-const USUAL = 20;
+const STEP = 20;
+/** ms before each step: as usual, and while the machine is busy. At most 200 bodies a second, less than half of one processor's time. */
+const USUAL = 100;
 const BUSY = 2_000;
+/** Share of the machine's time that must be idle: more than for work that somebody waits for in the end. */
+const ROOM = 0.4;
+/** Events read at once. */
+const SLICE = 500;
+
+/** Resolves when the next step may be done, or when told to stop. */
+export type Gate = (signal: AbortSignal) => Promise<void>;
+
+/** Opens while the machine has time to spare, and not before a pause. */
+export function whenIdle(busy: () => boolean = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY): Gate {
+  return async (signal) => {
+    do await pause(busy() ? longest : usual, undefined, { signal }).catch(() => undefined);
+    while (!signal.aborted && busy());
+  };
+}
 
 /**
  * Reads, newest first, the bodies of mailboxes that nobody has asked for yet, so that the first search or listing finds them known.
  * Gives way to all other work. For a start: it looks through all mailboxes; `followMail` goes on from there.
  * @param most bodies; what is left waits for the next call.
+ * @param left is told how many of those that it found are still to be read.
  * @returns how many it read.
  */
-export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, signal: AbortSignal): Promise<number> {
-  const politeness = new Politeness(USUAL, BUSY);
-  let read = 0;
+export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, signal: AbortSignal, gate: Gate = whenIdle(), left: (bodies: number) => void = () => undefined): Promise<number> {
+  await gate(signal);
+  if (signal.aborted) return 0;
   // One look at the index for all; a body in several mailboxes is one.
   const { rows } = await pool.query<{ sha256: string; size: number; at: string | null }>({
     text: `SELECT encode(m.sha256, 'hex') AS sha256, max(m.body_size) AS size, max(m.at) AS at FROM view.mailbox_message_1 m
@@ -31,26 +47,45 @@ export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, s
     ...PATIENT,
   });
   const refs: readonly BodyRef[] = rows.map(({ sha256, size, at }) => ({ sha256, size, ...(at !== null && { at }) }));
-  for (let start = 0; start < refs.length && !signal.aborted; start += STEP) {
+  return stepwise(refs, cache, signal, gate, left);
+}
+
+async function stepwise(refs: readonly BodyRef[], cache: BodyCache, signal: AbortSignal, gate: Gate, left: (bodies: number) => void): Promise<number> {
+  let read = 0;
+  for (let start = 0; start < refs.length; start += STEP) {
+    left(refs.length - start);
+    await gate(signal);
+    if (signal.aborted) break;
     read += await cache.ensure(refs.slice(start, start + STEP));
-    await pause(politeness.pace(), undefined, { signal }).catch(() => undefined);
   }
+  left(0);
   return read;
 }
 
 /**
- * Reads the bodies of mail that comes in from now on, soon after it did. For one consumer group: a process that does it is enough.
- * Nothing is lost when it stops: what it has not read is read by whoever asks first.
+ * Reads the bodies of mail that comes in from now on, soon after it did, or when the machine has time for it. For one consumer group: a
+ * process that does it is enough. Nothing is lost when it stops: what it has not read is read by whoever asks first.
+ * @param left is told how many bodies of the events that it has before it are still to be read.
  */
-export function followMail(log: EventLog, cache: BodyCache, trouble: (error: unknown) => void): Promise<Subscription> {
-  const politeness = new Politeness(USUAL, BUSY);
-  return log.consume({
-    group: 'body-cache', topics: ['decision'], batch: 200,
-    pace: politeness.pace,
+export async function followMail(log: EventLog, cache: BodyCache, trouble: (error: unknown) => void, gate: Gate = whenIdle(), left: (bodies: number) => void = () => undefined): Promise<Subscription> {
+  const stopping = new AbortController();
+  const following = await log.consume({
+    group: 'body-cache', topics: ['decision'], batch: SLICE,
+    pace: () => USUAL,
     start: (topic, partition) => log.head(topic, partition),
-    handle: async ({ events }) => void (await cache.ensure(events.flatMap(({ event }) => bodiesIn(event as RecordedOf<MailboxEvent>)))),
+    handle: async ({ events }) => {
+      // Also where there is nothing to do: a full slice is followed by the next one at once.
+      await gate(stopping.signal);
+      await stepwise(events.flatMap(({ event }) => bodiesIn(event as RecordedOf<MailboxEvent>)), cache, stopping.signal, gate, left);
+    },
     trouble,
   });
+  return {
+    stop: () => {
+      stopping.abort();
+      return following.stop();
+    },
+  };
 }
 
 /** What is copied was read where it came from. */

@@ -24,9 +24,9 @@ export class Values {
 }
 
 const isKept = (field: string): field is KeptField => (KEPT_FIELDS as readonly string[]).includes(field);
-const COLUMN: Readonly<Record<KeptField, string>> = { subject: 's.subject', from: 's.from_text', to: 's.to_text', cc: 's.cc_text', bcc: 's.bcc_text' };
+export const COLUMN: Readonly<Record<KeptField, string>> = { subject: 's.subject', from: 's.from_text', to: 's.to_text', cc: 's.cc_text', bcc: 's.bcc_text' };
 /** No value of a header field has one. */
-const CONTROL = /[\x00-\x1f\x7f]/;
+export const CONTROL = /[\x00-\x1f\x7f]/;
 
 export function conditionsOf(test: IndexTest, values: Values): Conditions {
   switch (test.by) {
@@ -59,7 +59,7 @@ function otherField({ field, needle }: HeaderTest, values: Values): Conditions {
   return { sure: 'false', maybe: `(${mayContain('s.header_grams', grams)} OR ${inPrefix(field, values)})` };
 }
 
-const inPrefix = (field: string, values: Values): string => (field.includes('\0') ? 'false' : `(m.prefix <> '' AND strpos(lower(m.prefix COLLATE "C"), ${values.add(`${field}:`)}) > 0)`);
+export const inPrefix = (field: string, values: Values): string => (field.includes('\0') ? 'false' : `(m.prefix <> '' AND strpos(lower(m.prefix COLLATE "C"), ${values.add(`${field}:`)}) > 0)`);
 
 /** The fields before the body are ASCII, or else they are looked at. Unfolding only takes line ends away, which this does everywhere. */
 function prefixMayContain(needle: string, values: Values): string {

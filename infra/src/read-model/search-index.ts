@@ -1,6 +1,6 @@
 import { hasField, type HeaderLine, headerLines, textOf } from '@kiroku/domain/imap/search/header-text.js';
 import { KEPT_FIELDS } from '@kiroku/domain/imap/search/index-row.js';
-import { intersection } from '@kiroku/domain/imap/search/sets.js';
+import { intersection, union } from '@kiroku/domain/imap/search/sets.js';
 import type { ColumnTest, EmailIdTest, HeaderTest, SearchSource, SentTest, SourceTest } from '@kiroku/domain/imap/search/source.js';
 import { BodyDamaged, BodyMissing, type BodyRef } from '@kiroku/domain/kernel/object-store.js';
 import { eachRun } from '@kiroku/domain/mailbox/chunk.js';
@@ -9,6 +9,7 @@ import type pg from 'pg';
 import { fillNumbers, numbersIn } from './mailboxes/numbers.js';
 import { bodyContains, bodyHeader } from './search-index-body.js';
 import type { BodyCache } from './search-index-cache.js';
+import { isFieldTest } from './search-index-fields.js';
 import { columnCondition, conditionsOf, type IndexTest, Values } from './search-index-sql.js';
 
 /** Messages per statement: each stays well within a statement's time, and others get their turn. */
@@ -88,8 +89,17 @@ export class MailboxSearch implements SearchSource {
     return intersection(uids, passed);
   }
 
-  /** Rows that are not known yet are made first; what cannot be read passes nothing. */
+  /** What memory knows needs no question. */
   async #indexed(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
+    const fields = tests.filter(isFieldTest);
+    if (fields.length === 0) return this.#asked(uids, tests);
+    const { passed, open } = await this.cache.fields.sort(this.mailbox, uids, fields);
+    if (fields.length === tests.length) return open.length === 0 ? passed : union(passed, await this.#asked(open, tests));
+    return this.#asked(union(passed, open), tests);
+  }
+
+  /** Rows that are not known yet are made first; what cannot be read passes nothing. */
+  async #asked(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
     const found = new Set<number>();
     const unknown = await this.#look(uids, tests, found);
     for (let start = 0; start < unknown.length; start += STEP) {

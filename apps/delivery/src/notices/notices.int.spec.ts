@@ -185,6 +185,7 @@ describe('what a report returns', () => {
     // Damage that shows only at the end of a large body.
     const rotten: ObjectStore = {
       create: () => bodies.create(), delete: (s) => bodies.delete(s), compact: () => bodies.compact(), usage: () => bodies.usage(), close: () => bodies.close(),
+      readMany: async (refs) => refs.map(() => undefined),
       async *read(ref, range) {
         if (ref.sha256 === 'f'.repeat(64)) yield* bodies.read(ref);
         yield Buffer.alloc(range ? range.length : 70_000, 'x\r\n');
@@ -218,6 +219,7 @@ describe('exactly one report', () => {
     let stored = 0;
     const flaky: ObjectStore = {
       read: (r, range) => bodies.read(r, range), delete: (s) => bodies.delete(s), compact: () => bodies.compact(), usage: () => bodies.usage(), close: () => bodies.close(),
+      readMany: (refs) => bodies.readMany(refs),
       create: () => {
         const writer = bodies.create();
         return {

@@ -32,11 +32,11 @@ export async function deleteAcl(session: Session, { mailbox, identifier }: Of<'D
   return ok('Deleted');
 }
 
-/** RFC 4314 §3.7: the owner has all for good; anyone else may be given each right by itself. */
+/** RFC 4314 §3.7: the owner has all for good; anyone else may be given each right by itself, and the old ones (§2.1.1). */
 export async function listRights(session: Session, { mailbox, identifier }: Of<'LISTRIGHTS'>): Promise<Completion> {
   const entries = await session.ports.mailboxes.acl(session.accountId, mailbox);
   const owner = entries[0]?.identifier.toLowerCase() === identifier.toLowerCase();
-  session.output.untagged(listRightsLine(mailbox, identifier, owner ? printedRights(ALL_RIGHTS) : '', owner ? [] : [...ALL_RIGHTS], session.utf8));
+  session.output.untagged(listRightsLine(mailbox, identifier, owner ? printedRights(ALL_RIGHTS) : '', owner ? [] : [...ALL_RIGHTS, 'c', 'd'], session.utf8));
   return ok('Listed');
 }
 

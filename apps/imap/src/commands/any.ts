@@ -5,6 +5,7 @@ import { capabilityList } from '../login.js';
 import { DeflateConnection } from '../net/deflate-connection.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
+import { knowsCondstore } from './condstore.js';
 
 export function capability(session: Session): Completion {
   session.output.untagged(`CAPABILITY ${capabilityList(session)}`);
@@ -47,8 +48,9 @@ export function enable(session: Session, { capabilities }: Of<'ENABLE'>): Comple
   const abilities = abilitiesOf(capabilities);
   // RFC 5161 §3.1: the response names what this command has switched on.
   const fresh = abilities.filter((ability) => !session.enabled.has(ability));
-  for (const ability of fresh) session.enabled.add(ability);
   session.output.untagged(['ENABLED', ...fresh.map(abilityName)].join(' '));
+  if (fresh.includes('CONDSTORE') || fresh.includes('QRESYNC')) knowsCondstore(session);
+  for (const ability of fresh) session.enabled.add(ability);
   return ok('Enabled');
 }
 
@@ -72,5 +74,6 @@ export function unauthenticate(session: Session): Completion {
   session.enabled.clear();
   session.account = undefined;
   session.phase = 'not-authenticated';
+  session.connection.idleTimeout = session.strangersTime;
   return ok('Logged out of the account', `CAPABILITY ${capabilityList(session)}`);
 }

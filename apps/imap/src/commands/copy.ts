@@ -1,47 +1,54 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
-import { limited } from '../message-limit.js';
+import type { Copied, Folder } from '@kiroku/domain/mailbox/store-port.js';
+import { within } from '../message-limit.js';
 import { spansOf, uidsOf } from '../ranges.js';
-import { type Completion, No, ok } from '../refusal.js';
+import { type Completion, No, noTarget, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 import { writable } from './store.js';
 
 interface Plan {
-  readonly from: string;
-  readonly to: string;
+  readonly to: Folder;
   readonly uids: readonly number[];
-  readonly completion: Completion;
 }
 
-async function planOf(session: Session, { set, uid, mailbox }: Of<'COPY'> | Of<'MOVE'>, text: string): Promise<Plan | undefined> {
-  const { uids, completion } = limited(session, uidsOf(session, spansOf(session, set, uid)), text);
+async function planOf(session: Session, { set, uid, mailbox }: Of<'COPY'> | Of<'MOVE'>): Promise<Plan | undefined> {
+  const uids = within(session, uidsOf(session, spansOf(session, set, uid)));
   const to = await session.ports.mailboxes.folder(session.accountId, mailbox);
-  if (!to) throw new No('There is no such mailbox', 'TRYCREATE');
-  if (uids.length === 0) return undefined;
-  return { from: session.box.live.id, to: to.id, uids: Array.from(uids), completion };
+  if (!to) throw noTarget(mailbox);
+  return uids.length === 0 ? undefined : { to, uids: Array.from(uids) };
 }
+
+/** RFC 4315 §3. Who may not read the target learns no UIDs. */
+const copyUid = ({ rights }: Folder, { uidValidity, from, to }: Copied): string | undefined =>
+  rights.includes('r') ? `COPYUID ${uidValidity} ${printSet(from)} ${printSet(to)}` : undefined;
 
 /** RFC 9051 §6.4.7. */
 export async function copy(session: Session, command: Of<'COPY'>): Promise<Completion> {
-  const plan = await planOf(session, command, 'Copied');
+  const { live } = session.box;
+  const plan = await planOf(session, command);
   if (!plan) return ok('Nothing to copy');
-  const { uidValidity, from, to } = await session.ports.mailboxes.copy(session.accountId, plan.from, plan.uids, plan.to, session.origin);
-  if (from.length === 0) return ok('They are no longer there', 'EXPUNGEISSUED');
-  if (plan.completion.status === 'NO') session.output.untagged(`OK [COPYUID ${uidValidity} ${printSet(from)} ${printSet(to)}] Copied`);
-  else return ok('Copied', `COPYUID ${uidValidity} ${printSet(from)} ${printSet(to)}`);
-  return plan.completion;
+  const copied = await session.ports.mailboxes.copy(session.accountId, live.id, plan.uids, plan.to.id, session.origin);
+  if (copied.from.length === 0) return gone(command);
+  if (plan.to.id === live.id) await live.refresh();
+  return ok('Copied', copyUid(plan.to, copied));
 }
 
 /** RFC 6851: COPYUID comes before the messages are gone (§4.3), so in an untagged response. */
 export async function move(session: Session, command: Of<'MOVE'>): Promise<Completion> {
-  const selected = writable(session.box);
-  if (!selected.may('t') || !selected.may('e')) throw new No('Your rights do not allow that', 'NOPERM');
-  const plan = await planOf(session, command, 'Moved');
+  const { live } = writable(session.box);
+  const plan = await planOf(session, command);
   if (!plan) return ok('Nothing to move');
-  const { uidValidity, from, to, highestModSeq } = await session.ports.mailboxes.move(session.accountId, plan.from, plan.uids, plan.to, session.origin);
-  if (from.length === 0) return ok('They are no longer there', 'EXPUNGEISSUED');
-  session.output.untagged(`OK [COPYUID ${uidValidity} ${printSet(from)} ${printSet(to)}] Moved`);
-  await selected.live.refresh();
-  if (plan.completion.status === 'NO') return plan.completion;
-  return session.qresync ? ok('Moved', `HIGHESTMODSEQ ${highestModSeq}`) : ok('Moved');
+  const moved = await session.ports.mailboxes.move(session.accountId, live.id, plan.uids, plan.to.id, session.origin);
+  if (moved.from.length === 0) return gone(command);
+  const code = copyUid(plan.to, moved);
+  if (code !== undefined) session.output.untagged(`OK [${code}] Moved`);
+  await live.refresh();
+  return session.qresync ? ok('Moved', `HIGHESTMODSEQ ${moved.highestModSeq}`) : ok('Moved');
+}
+
+/** UIDs that are no longer there are passed over (RFC 9051 §6.4.9); message numbers stood for something. */
+function gone({ uid }: Of<'COPY'> | Of<'MOVE'>): Completion {
+  if (uid) return ok('They are no longer there');
+  throw new No('They are no longer there', 'EXPUNGEISSUED');
 }

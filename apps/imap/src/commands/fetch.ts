@@ -10,13 +10,14 @@ import { spansOf, uidsOf, within } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Selected } from '../selected.js';
 import type { Session } from '../session.js';
+import { knowsCondstore } from './condstore.js';
 
 /** FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 9394 §3.2). */
 export async function fetch(session: Session, command: Of<'FETCH'>): Promise<Completion> {
   const { items, changedSince, partial, uid, vanished } = command;
   const selected = session.box;
-  if (changedSince !== undefined || items.some(({ item }) => item === 'MODSEQ')) session.enabled.add('CONDSTORE');
   if (vanished && !session.qresync) throw new No('ENABLE QRESYNC first', undefined, 'BAD');
+  if (changedSince !== undefined || items.some(({ item }) => item === 'MODSEQ')) knowsCondstore(session);
   await selected.live.refresh();
   announce(session, false);
   if (vanished && changedSince !== undefined) await tellVanished(session, selected, command, changedSince);
@@ -24,21 +25,20 @@ export async function fetch(session: Session, command: Of<'FETCH'>): Promise<Com
   const page = partial ? named.subarray(...pageOf(named.length, partial)) : named;
   const changed = changedSince === undefined ? page : page.filter((one) => (selected.live.modSeqs[selected.live.indexOf(one)] ?? 0) > changedSince);
   const { uids, completion } = limited(session, changed, 'Fetched');
-  const plan = planOf(wanted(session, items));
+  const plan = planOf(wanted(session, items), session.utf8);
   const { missing, trouble } = await new FetchResponder(session, selected, plan).run(uids);
   if (trouble !== undefined) throw trouble;
-  return missing && !uid && completion.status === 'OK' ? ok('Some are no longer there', 'EXPUNGEISSUED') : completion;
+  return missing && !uid && completion.code === undefined ? ok('Some are no longer there', 'EXPUNGEISSUED') : completion;
 }
 
-/** RFC 9586 §3.3: UIDFETCH names the UID itself. What marks as read tells the flags too. */
+/** RFC 9586 §3.3: UIDFETCH names the UID itself; but `()` is no answer. */
 function wanted(session: Session, items: Of<'FETCH'>['items']): Of<'FETCH'>['items'] {
-  return session.uidOnly ? items.filter(({ item }) => item !== 'UID') : items;
+  return session.uidOnly && items.length > 1 ? items.filter(({ item }) => item !== 'UID') : items;
 }
 
 /** RFC 7162 §3.2.6. */
 async function tellVanished(session: Session, { live }: Selected, { set }: Of<'FETCH'>, since: number): Promise<void> {
-  if (set === '$') return;
   const changes = await session.ports.mailboxes.changes(live.id, since);
-  const gone = within(changes?.vanished ?? [], resolveRanges(set, live.status.uidNext - 1));
+  const gone = within(changes?.vanished ?? [], resolveRanges(set === '$' ? Array.from(session.saved).flatMap((one) => [one, one]) : set, live.status.uidNext - 1));
   if (gone.length > 0) session.output.untagged(`VANISHED (EARLIER) ${printSet(gone)}`);
 }

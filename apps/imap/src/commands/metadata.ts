@@ -1,5 +1,7 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { metadataLine } from '@kiroku/domain/imap/grammar/responses.js';
+import { LONGEST_VALUE } from '@kiroku/domain/mailbox/folders.js';
+import { MailboxRefusal, type MailboxTrouble } from '@kiroku/domain/mailbox/store-port.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 
@@ -26,9 +28,18 @@ function isAsked(entry: string, asked: string, depth: 0 | 1 | 'infinity'): boole
   return depth === 'infinity' || !entry.includes('/', asked.length + 1);
 }
 
+/** RFC 5464 §4.3, §5. */
+const CODES: { readonly [T in MailboxTrouble]?: string } = { 'too-big': `METADATA MAXSIZE ${LONGEST_VALUE}`, 'too-many': 'METADATA TOOMANY' };
+
 /** RFC 5464 §4.3. Entries for all (`/shared`) of the whole server are the administrator's. */
 export async function setMetadata(session: Session, { mailbox, entries }: Of<'SETMETADATA'>): Promise<Completion> {
   if (mailbox === '' && entries.some(([entry]) => entry.startsWith('/shared'))) throw new No('Administrators set that', 'NOPERM');
-  await session.ports.mailboxes.setMetadata(session.accountId, mailbox, entries, session.origin);
+  try {
+    await session.ports.mailboxes.setMetadata(session.accountId, mailbox, entries, session.origin);
+  } catch (error) {
+    if (error instanceof MailboxRefusal && error.trouble === 'bad-name') throw new No('Entries begin with /private/ or /shared/', undefined, 'BAD');
+    const code = error instanceof MailboxRefusal ? CODES[error.trouble] : undefined;
+    throw code === undefined ? error : new No('That cannot be kept', code);
+  }
   return ok('Set');
 }

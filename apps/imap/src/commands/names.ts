@@ -18,10 +18,10 @@ export async function create(session: Session, { mailbox, specialUse }: Of<'CREA
 
 /** RFC 9051 §6.3.5. A mailbox that this session has open is closed first. */
 export async function remove(session: Session, { mailbox }: Of<'DELETE'>): Promise<Completion> {
-  const { selected } = session;
-  const own = selected?.folder.name === mailbox;
   await session.ports.mailboxes.delete(session.accountId, mailbox, session.origin);
-  if (own) {
+  // By its name nobody knows which one is open: it may have been renamed.
+  await session.selected?.live.refresh();
+  if (session.selected?.live.gone) {
     session.deselect();
     session.output.untagged('OK [CLOSED] The mailbox is gone');
   }

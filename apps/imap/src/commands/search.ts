@@ -6,8 +6,9 @@ import { shapeResult } from '@kiroku/domain/imap/search/results.js';
 import { sortNeeds, sortOrder } from '@kiroku/domain/imap/search/sort.js';
 import { orderedSubject, references, threadText } from '@kiroku/domain/imap/search/thread.js';
 import { announce } from '../announce.js';
-import { type Completion, ok } from '../refusal.js';
+import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
+import { knowsCondstore } from './condstore.js';
 
 const DAY = 86_400_000;
 /** What a rev2 client gets that says nothing else (RFC 9051 §6.4.4). */
@@ -56,10 +57,12 @@ async function saving<T>(session: Session, returns: ReturnOptions | undefined, w
 
 async function find(session: Session, key: SearchKey): Promise<{ readonly uids: Uint32Array; readonly asksModSeq: boolean }> {
   const { live, tracker } = session.box;
+  // RFC 9586 §3: message numbers are of no use to such a client, nor in a key.
+  if (session.uidOnly && namesNumbers(key)) throw new No('Only UIDs are in use', 'UIDREQUIRED', 'BAD');
   await live.refresh();
   announce(session, false);
   const program = compileSearch(key);
-  if (program.asksModSeq) session.enabled.add('CONDSTORE');
+  if (program.asksModSeq) knowsCondstore(session);
   const { uids, modSeqs, flags, flagSets, count } = live;
   const found = await runSearch(program, {
     snapshot: { uids, modSeqs, flags, flagSets }, count,
@@ -71,6 +74,11 @@ async function find(session: Session, key: SearchKey): Promise<{ readonly uids: 
     source: session.ports.index.search(live.id),
   });
   return { uids: found, asksModSeq: program.asksModSeq };
+}
+
+function namesNumbers(key: SearchKey): boolean {
+  if (key.key === 'and' || key.key === 'or') return key.of.some(namesNumbers);
+  return key.key === 'not' ? namesNumbers(key.of) : key.key === 'SEQUENCE' && key.set !== '$';
 }
 
 const numbering = (session: Session, uid: boolean): ((one: number) => number) => (uid ? (one) => one : (one) => session.box.tracker.seq(one));

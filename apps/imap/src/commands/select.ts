@@ -1,7 +1,7 @@
 import type { Of, Qresync } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import { resolveRanges } from '@kiroku/domain/imap/grammar/sequence-set.js';
-import type { Folder } from '@kiroku/domain/mailbox/store-port.js';
+import { type Folder, MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
 import { flagsResponse, tellFlags } from '../announce.js';
 import type { LiveMailbox } from '../mailboxes/live-mailbox.js';
 import { mailboxName } from '@kiroku/domain/imap/grammar/strings.js';
@@ -9,6 +9,7 @@ import { type Completion, No, ok } from '../refusal.js';
 import { within } from '../ranges.js';
 import { Selected } from '../selected.js';
 import type { Session } from '../session.js';
+import { expungeAll } from './expunge.js';
 
 /** Letters that change a mailbox: who has none of them reads only (RFC 4314 §5.2). */
 const WRITING = /[swite]/;
@@ -17,6 +18,7 @@ const WRITING = /[swite]/;
 export async function select(session: Session, command: Of<'SELECT'> | Of<'EXAMINE'>): Promise<Completion> {
   const { mailbox, condstore, qresync, verb } = command;
   if (qresync && !session.qresync) throw new No('ENABLE QRESYNC first', undefined, 'BAD');
+  if (qresync?.match && session.uidOnly) throw new No('Only UIDs are in use', 'UIDREQUIRED', 'BAD');
   if (session.selected) {
     session.deselect();
     session.output.untagged('OK [CLOSED] The mailbox before is closed');
@@ -40,11 +42,19 @@ export async function select(session: Session, command: Of<'SELECT'> | Of<'EXAMI
 
 async function open(session: Session, name: string): Promise<{ folder: Folder; live: LiveMailbox }> {
   const { mailboxes, live } = session.ports;
-  const folder = await mailboxes.folder(session.accountId, name);
+  // What the name stood for last is brought up to date while the name is looked up.
+  const ahead = live.acquireNamed(session.accountId, name);
+  const folder = await mailboxes.folder(session.accountId, name).catch((error: unknown) => {
+    void ahead?.then((box) => box && live.release(box));
+    throw error;
+  });
+  const early = await ahead;
+  if (early && (early.id !== folder?.id || !folder.rights.includes('r'))) live.release(early);
   if (!folder) throw new No('There is no such mailbox', 'NONEXISTENT');
   if (!folder.rights.includes('r')) throw new No('Your rights do not allow that', 'NOPERM');
-  const box = await live.acquire(folder.id);
+  const box = early?.id === folder.id ? early : await live.acquire(folder.id);
   if (!box) throw new No('The mailbox cannot be selected', 'NONEXISTENT');
+  live.named(session.accountId, name, folder.id);
   return { folder, live: box };
 }
 
@@ -86,7 +96,12 @@ async function resynchronise(session: Session, { live, tracker }: Selected, { ui
 /** RFC 9051 §6.4.1: messages marked for deletion go, and nobody is told which. */
 export async function close(session: Session): Promise<Completion> {
   const { readOnly, live } = session.box;
-  if (!readOnly && session.box.may('e')) await session.ports.mailboxes.expunge(session.accountId, live.id, undefined, session.origin);
+  try {
+    if (!readOnly && session.box.may('e')) await expungeAll(session, live);
+  } catch (error) {
+    // Deleted meanwhile, or the right is gone: then nothing is to be expunged, and the mailbox is closed all the same.
+    if (!(error instanceof MailboxRefusal)) throw error;
+  }
   session.deselect();
   return ok('Closed');
 }

@@ -3,6 +3,7 @@ import type { Folder, MailboxStatus } from '@kiroku/domain/mailbox/store-port.js
 import { mailboxName } from '@kiroku/domain/imap/grammar/strings.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
+import { knowsCondstore } from './condstore.js';
 
 /** Messages whose sizes are looked up at once. */
 const BATCH = 1_000;
@@ -13,20 +14,28 @@ export async function status(session: Session, { mailbox, items }: Of<'STATUS'>)
   const folder = await mailboxes.folder(session.accountId, mailbox);
   if (!folder) throw new No('There is no such mailbox', 'NONEXISTENT');
   if (!folder.rights.includes('r')) throw new No('Your rights do not allow that', 'NOPERM');
-  const [known] = await mailboxes.status([folder.id]);
+  // Asked for at once: each would wait for the one before.
+  const count = (item: StatusItem, flag: string): Promise<number> | undefined => (items.includes(item) ? mailboxes.count(folder.id, flag) : undefined);
+  const [[known], seen, deleted] = await Promise.all([mailboxes.status([folder.id]), count('UNSEEN', '\\Seen'), count('DELETED', '\\Deleted')]);
   if (!known) throw new No('There is no such mailbox', 'NONEXISTENT');
-  session.output.untagged(await statusResponse(session, folder, known, items));
+  session.output.untagged(await statusResponse(session, folder, known, items, { seen, deleted }));
   return ok('Told');
 }
 
+/** Messages that have a flag, where that is known already. */
+interface Counts {
+  readonly seen?: number | undefined;
+  readonly deleted?: number | undefined;
+}
+
 /** A STATUS response without `* `. Asking for HIGHESTMODSEQ switches CONDSTORE on (RFC 7162 §3.1). */
-export async function statusResponse(session: Session, folder: Folder, known: MailboxStatus, items: readonly StatusItem[]): Promise<string> {
-  if (items.includes('HIGHESTMODSEQ')) session.enabled.add('CONDSTORE');
-  const values = await Promise.all(items.map(async (item) => `${item} ${await valueOf(session, known, item)}`));
+export async function statusResponse(session: Session, folder: Folder, known: MailboxStatus, items: readonly StatusItem[], counts: Counts = {}): Promise<string> {
+  if (items.includes('HIGHESTMODSEQ')) knowsCondstore(session);
+  const values = await Promise.all(items.map(async (item) => `${item} ${await valueOf(session, known, item, counts)}`));
   return `STATUS ${mailboxName(folder.name, session.utf8)} (${values.join(' ')})`;
 }
 
-async function valueOf(session: Session, known: MailboxStatus, item: StatusItem): Promise<string | number> {
+async function valueOf(session: Session, known: MailboxStatus, item: StatusItem, { seen, deleted }: Counts): Promise<string | number> {
   const { mailboxes } = session.ports;
   switch (item) {
     case 'MESSAGES':
@@ -46,9 +55,9 @@ async function valueOf(session: Session, known: MailboxStatus, item: StatusItem)
     case 'APPENDLIMIT':
       return session.settings.imapAppendLimit || 'NIL';
     case 'UNSEEN':
-      return known.messages === 0 ? 0 : Math.max(0, known.messages - (await mailboxes.count(known.id, '\\Seen')));
+      return known.messages === 0 ? 0 : Math.max(0, known.messages - (seen ?? (await mailboxes.count(known.id, '\\Seen'))));
     case 'DELETED':
-      return known.messages === 0 ? 0 : mailboxes.count(known.id, '\\Deleted');
+      return known.messages === 0 ? 0 : (deleted ?? mailboxes.count(known.id, '\\Deleted'));
     case 'DELETED-STORAGE':
       return known.messages === 0 ? 0 : deletedStorage(session, known.id);
   }

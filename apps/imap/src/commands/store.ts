@@ -7,6 +7,7 @@ import { spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Selected } from '../selected.js';
 import type { Session } from '../session.js';
+import { knowsCondstore } from './condstore.js';
 
 /** Messages of one decision: a STORE on more may stop between two, which no client can tell from two commands. */
 const AT_ONCE = 50_000;
@@ -21,7 +22,7 @@ export function writable(selected: Selected): Selected {
 export async function store(session: Session, command: Of<'STORE'>): Promise<Completion> {
   const { operation, flags, unchangedSince, silent, uid } = command;
   const selected = writable(session.box);
-  if (unchangedSince !== undefined) session.enabled.add('CONDSTORE');
+  if (unchangedSince !== undefined) knowsCondstore(session);
   const { uids, completion } = limited(session, uidsOf(session, spansOf(session, command.set, uid)), 'Stored');
   if (uids.length === 0) return completion;
   const modified: number[] = [];
@@ -55,17 +56,4 @@ function tell(session: Session, selected: Selected, { changed }: StoredFlags, si
     text += session.uidOnly ? `* ${one} UIDFETCH (MODSEQ (${modSeq}))\r\n` : `* ${seq} FETCH (UID ${one} MODSEQ (${modSeq}))\r\n`;
   }
   session.output.write(text);
-}
-
-/** EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1). */
-export async function expunge(session: Session, { set }: Of<'EXPUNGE'>): Promise<Completion> {
-  const selected = writable(session.box);
-  if (!selected.may('e')) throw new No('Your rights do not allow that', 'NOPERM');
-  const chosen = set && limited(session, uidsOf(session, spansOf(session, set, true)), 'Expunged');
-  const uids = chosen && Array.from(chosen.uids);
-  if (uids?.length === 0) return ok('Nothing to expunge');
-  const { highestModSeq } = await session.ports.mailboxes.expunge(session.accountId, selected.live.id, uids, session.origin);
-  await selected.live.refresh();
-  if (chosen?.completion.status === 'NO') return chosen.completion;
-  return session.qresync ? ok('Expunged', `HIGHESTMODSEQ ${highestModSeq}`) : ok('Expunged');
 }

@@ -14,12 +14,24 @@ const HEADER_LIMIT = 1024 * 1024;
 /** An item's value: text, octets at hand, or octets to be streamed. */
 export type Value =
   | { readonly text: string }
-  | { readonly text: string; readonly bytes: Uint8Array }
+  | { readonly text: string; readonly pieces: readonly Uint8Array[] }
   | { readonly text: string; readonly size: number; readonly stream: () => AsyncIterable<Uint8Array> };
 
-/** Finds out what a body item answers. @throws No `UNKNOWN-CTE`; what the object store throws. */
-export async function valueOf(item: BodyItem, octets: Octets, structure: Structure | undefined): Promise<Value> {
-  if (item.kind === 'section') return section(item, octets, structure);
+/** Finds out what a body item answers; at once where the octets are at hand. @throws No `UNKNOWN-CTE`; what the object store throws. */
+export function valueOf(item: BodyItem, octets: Octets, structure: Structure | undefined): Value | Promise<Value> {
+  if (item.kind !== 'section') return binary(item, octets, structure);
+  const extent = extentOf(item, octets, structure);
+  if (!extent) return { text: `${item.label} NIL` };
+  const { text } = item.section;
+  if (text === 'HEADER.FIELDS' || text === 'HEADER.FIELDS.NOT') return fields(item, octets, extent);
+  const [from, to] = window(item, extent.to - extent.from);
+  const wanted = { from: extent.from + from, to: extent.from + to };
+  const pieces = octets.now(wanted);
+  if (pieces) return { text: `${item.label} {${to - from}}\r\n`, pieces };
+  return literal(`${item.label} `, to - from, () => octets.read(wanted));
+}
+
+async function binary(item: BodyItem, octets: Octets, structure: Structure | undefined): Promise<Value> {
   const extent = extentOf(item, octets, structure);
   if (!extent) return { text: `${item.label} ${item.kind === 'binary' ? 'NIL' : '0'}` };
   const encoding = item.section.part.length === 0 || !structure ? '7bit' : (partAt(structure, item.section.part)?.encoding ?? '7bit');
@@ -32,26 +44,25 @@ export async function valueOf(item: BodyItem, octets: Octets, structure: Structu
   return literal(`${item.label} ~`, to - from, () => slice(decoded(), from, to));
 }
 
-async function section(item: BodyItem, octets: Octets, structure: Structure | undefined): Promise<Value> {
-  const extent = extentOf(item, octets, structure);
-  if (!extent) return { text: `${item.label} NIL` };
-  const { text, fields } = item.section;
-  if (text === 'HEADER.FIELDS' || text === 'HEADER.FIELDS.NOT') {
-    const header = await octets.bytes({ from: extent.from, to: Math.min(extent.to, extent.from + HEADER_LIMIT) });
-    const filtered = filterHeader(header, fields, text === 'HEADER.FIELDS.NOT');
-    const [from, to] = window(item, filtered.length);
-    return { text: `${item.label} {${to - from}}\r\n`, bytes: filtered.subarray(from, to) };
-  }
-  const [from, to] = window(item, extent.to - extent.from);
-  return literal(`${item.label} `, to - from, () => octets.read({ from: extent.from + from, to: extent.from + to }));
+function fields(item: BodyItem, octets: Octets, { from, to }: Extent): Value | Promise<Value> {
+  const wanted = { from, to: Math.min(to, from + HEADER_LIMIT) };
+  const pieces = octets.now(wanted);
+  return pieces ? filtered(item, joined(pieces)) : octets.bytes(wanted).then((header) => filtered(item, header));
+}
+
+function filtered(item: BodyItem, header: Uint8Array): Value {
+  const kept = filterHeader(header, item.section.fields, item.section.text === 'HEADER.FIELDS.NOT');
+  const [from, to] = window(item, kept.length);
+  return { text: `${item.label} {${to - from}}\r\n`, pieces: [kept.subarray(from, to)] };
 }
 
 async function literal(label: string, size: number, stream: () => AsyncIterable<Uint8Array>): Promise<Value> {
   const text = `${label}{${size}}\r\n`;
   if (size > SMALL) return { text, size, stream };
-  const bytes = await gather(stream());
-  if (bytes.length !== size) throw new Error('a body is shorter or longer than it says');
-  return { text, bytes };
+  const pieces: Uint8Array[] = [];
+  for await (const chunk of stream()) pieces.push(chunk);
+  if (pieces.reduce((sum, { length }) => sum + length, 0) !== size) throw new Error('a body is shorter or longer than it says');
+  return { text, pieces };
 }
 
 function extentOf({ section: { part, text } }: BodyItem, octets: Octets, structure: Structure | undefined): Extent | undefined {
@@ -90,8 +101,7 @@ async function lengthOf(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   return length;
 }
 
-async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+/** The pieces as one. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
 }

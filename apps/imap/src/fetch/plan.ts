@@ -8,10 +8,22 @@ export interface BodyItem {
   readonly label: string;
   readonly section: Section;
   readonly partial?: { readonly from: number; readonly count: number };
+  /** See `Step`. */
+  readonly lasting?: string;
+  readonly structured?: boolean;
+}
+
+export interface PlainItem {
+  readonly kind: 'plain';
+  readonly item: Exclude<FetchItem['item'], 'BODY[]' | 'BINARY[]' | 'BINARY.SIZE' | 'RFC822' | 'RFC822.HEADER' | 'RFC822.TEXT'>;
+  /** The name under which its answer is worth keeping: it is short, never changes, and costs something to make. */
+  readonly lasting?: string;
+  /** It is made from the structure. */
+  readonly structured?: boolean;
 }
 
 /** A FETCH item, ready to be answered for any number of messages. */
-export type Step = { readonly kind: 'plain'; readonly item: Exclude<FetchItem['item'], 'BODY[]' | 'BINARY[]' | 'BINARY.SIZE' | 'RFC822' | 'RFC822.HEADER' | 'RFC822.TEXT'> } | BodyItem;
+export type Step = PlainItem | BodyItem;
 
 export interface FetchPlan {
   readonly steps: readonly Step[];
@@ -27,33 +39,38 @@ const FLAGS_ONLY: ReadonlySet<FetchItem['item']> = new Set<FetchItem['item']>(['
 const STRUCTURED: ReadonlySet<FetchItem['item']> = new Set<FetchItem['item']>(['BODY', 'BODYSTRUCTURE', 'ENVELOPE', 'PREVIEW']);
 const WHOLE: Section = { part: [], text: 'all', fields: [] };
 
-export function planOf(items: readonly FetchItem[]): FetchPlan {
-  const steps = items.map(stepOf);
-  const isWhole = (step: Step): boolean => step.kind === 'section' && step.section.part.length === 0 && step.section.text === 'all';
+/** @param utf8 the client reads UTF-8 in quoted strings: it gets other answers. */
+export function planOf(items: readonly FetchItem[], utf8 = false): FetchPlan {
+  const steps = items.map((item) => stepOf(item, utf8));
   const bodies = steps.some(({ kind }) => kind !== 'plain');
   return {
     steps, bodies,
     stored: items.some(({ item }) => !FLAGS_ONLY.has(item)),
-    structure: items.some(({ item }) => STRUCTURED.has(item)) || steps.some((step) => step.kind !== 'plain' && !isWhole(step)),
+    structure: steps.some(({ structured }) => structured),
     seen: items.some((item) => item.item === 'RFC822' || item.item === 'RFC822.TEXT' || ('peek' in item && !item.peek)),
   };
 }
 
-function stepOf(item: FetchItem): Step {
+function stepOf(item: FetchItem, utf8: boolean): Step {
   switch (item.item) {
     case 'RFC822':
       return { kind: 'section', label: 'RFC822', section: WHOLE };
     case 'RFC822.HEADER':
-      return { kind: 'section', label: 'RFC822.HEADER', section: { ...WHOLE, text: 'HEADER' } };
+      return section('RFC822.HEADER', { ...WHOLE, text: 'HEADER' });
     case 'RFC822.TEXT':
-      return { kind: 'section', label: 'RFC822.TEXT', section: { ...WHOLE, text: 'TEXT' } };
+      return section('RFC822.TEXT', { ...WHOLE, text: 'TEXT' });
     case 'BODY[]':
-      return { kind: 'section', label: itemLabel(item), section: item.section, ...(item.partial && { partial: item.partial }) };
+      return section(itemLabel(item), item.section, item.partial);
     case 'BINARY[]':
-      return { kind: 'binary', label: itemLabel(item), section: { ...WHOLE, part: item.part }, ...(item.partial && { partial: item.partial }) };
+      return { kind: 'binary', label: itemLabel(item), section: { ...WHOLE, part: item.part }, structured: true, ...(item.partial && { partial: item.partial }) };
     case 'BINARY.SIZE':
-      return { kind: 'binary-size', label: itemLabel(item), section: { ...WHOLE, part: item.part } };
+      return { kind: 'binary-size', label: itemLabel(item), section: { ...WHOLE, part: item.part }, structured: true };
     default:
-      return { kind: 'plain', item: item.item };
+      return STRUCTURED.has(item.item) ? { kind: 'plain', item: item.item, structured: true, lasting: utf8 ? `${item.item} in UTF-8` : item.item } : { kind: 'plain', item: item.item };
   }
+}
+
+function section(label: string, named: Section, partial?: BodyItem['partial']): BodyItem {
+  const lasting = named.text !== 'all' && named.text !== 'TEXT' && !partial;
+  return { kind: 'section', label, section: named, structured: named.part.length > 0 || named.text !== 'all', ...(lasting && { lasting: label }), ...(partial && { partial }) };
 }

@@ -1,23 +1,23 @@
-import { printDateTime } from '@kiroku/domain/imap/grammar/dates.js';
-import { printEnvelope, printStructure } from '@kiroku/domain/imap/structure-print.js';
 import type { StoredMessage } from '@kiroku/domain/mailbox/store-port.js';
 import type { Structure } from '@kiroku/domain/mime/structure.js';
 import { ConnectionEnded } from '@kiroku/infra/net/connection.js';
-import { BATCH } from '../announce.js';
+import type { KnownMessage } from '../mailboxes/message-cache.js';
 import { Octets } from '../octets.js';
-import { nstring } from '@kiroku/domain/imap/grammar/strings.js';
 import { BrokenOff } from '../refusal.js';
 import type { Selected } from '../selected.js';
 import type { Session } from '../session.js';
-import { type Value, valueOf } from './bodies.js';
+import { Assembly } from './assembly.js';
+import { joined, type Value, valueOf } from './bodies.js';
+import { type Column, columnOf } from './columns.js';
+import { Places } from './places.js';
 import type { FetchPlan, Step } from './plan.js';
+import { printed } from './printed.js';
+import { ReadAhead } from './read-ahead.js';
 
 /** Messages whose stored facts are looked up at once. */
 const AT_ONCE = 1_000;
-/** Messages whose octets are read before it is their turn, each at most 64 KiB per item. */
+/** Messages with large bodies that are prepared before it is their turn, each at most 64 KiB per item. */
 const AHEAD = 16;
-
-const NONE = Promise.resolve(undefined);
 
 /** What became of a FETCH. */
 export interface Fetched {
@@ -27,76 +27,107 @@ export interface Fetched {
   readonly trouble: Error | undefined;
 }
 
-/** Prints one column of the snapshot. */
-type Column = (uid: number, index: number) => string;
-type Ready = readonly (string | Value)[];
+type Part = string | Column | Value;
+type Ready = readonly Part[];
+
+/** A message and its structure, where an item needs it; `unreadable`: it needs one, and there is none. */
+interface Task {
+  readonly known: KnownMessage;
+  readonly structure: Structure | undefined;
+  readonly unreadable: boolean;
+}
 
 /** Answers FETCH for messages of the selected mailbox, in memory that depends neither on their number nor on their size. */
 export class FetchResponder {
   private missing = false;
   private trouble: Error | undefined;
-  /** What waits to be written: each character is an octet. */
-  private text = '';
+  private readonly out: Assembly;
+  private readonly places: Places;
+  /** Of items that are columns of the mailbox, in the order of the steps. */
+  private readonly columns: readonly (Column | undefined)[];
 
   constructor(
     private readonly session: Session,
     private readonly selected: Selected,
     private readonly plan: FetchPlan,
-  ) {}
+  ) {
+    this.out = new Assembly(session.output);
+    this.places = new Places(session, selected);
+    this.columns = plan.steps.map((step) => (step.kind === 'plain' ? columnOf(selected.live, step.item) : undefined));
+  }
 
   /** @param uids ascending. @throws BrokenOff, ConnectionEnded, No, or what the mailbox store throws. */
   async run(uids: Uint32Array): Promise<Fetched> {
     if (this.plan.stored) for (let at = 0; at < uids.length; at += AT_ONCE) await this.batch(Array.from(uids.subarray(at, at + AT_ONCE)));
-    else await this.flagsOnly(uids);
-    this.write();
+    else await this.columnsOnly(uids);
+    this.out.send();
     return { missing: this.missing, trouble: this.trouble };
   }
 
-  /** Nothing but columns of the snapshot. */
-  private async flagsOnly(uids: Uint32Array): Promise<void> {
-    const { live, tracker } = this.selected;
-    const columns = this.plan.steps.map((step) => this.columnOf(step));
-    let seq = 0;
+  /** Nothing but columns of the mailbox. */
+  private async columnsOnly(uids: Uint32Array): Promise<void> {
+    const { out, places } = this;
+    const columns = this.columns as readonly Column[];
     for (const uid of uids) {
-      // Nearly always the next one, and at the same place here and there.
-      seq = seq < tracker.size && tracker.uid(seq + 1) === uid ? seq + 1 : tracker.seq(uid);
-      const index = live.uids[seq - 1] === uid && seq <= live.count ? seq - 1 : live.indexOf(uid);
-      if (index < 0) {
+      if (!places.move(uid)) {
         this.missing = true;
         continue;
       }
-      let line = this.session.uidOnly ? `* ${uid} UIDFETCH (` : `* ${seq} FETCH (`;
-      for (let i = 0; i < columns.length; i++) line += `${i === 0 ? '' : ' '}${(columns[i] as Column)(uid, index)}`;
-      this.text += `${line})\r\n`;
-      if (this.text.length >= BATCH) {
-        const room = this.send();
-        if (room) await room;
+      places.open(out);
+      for (let i = 0; i < columns.length; i++) {
+        if (i > 0) out.text(' ');
+        (columns[i] as Column)(out, places);
       }
+      out.text(')\r\n');
+      const room = out.room();
+      if (room) await room;
     }
   }
 
   private async batch(uids: readonly number[]): Promise<void> {
-    const { ports } = this.session;
-    const messages = await ports.mailboxes.messages(this.selected.live.id, uids);
-    if (messages.length < uids.length) this.missing = true;
-    if (this.plan.seen) await this.markSeen(messages);
-    const structures = this.plan.structure ? await this.structures(messages) : [];
-    const ready: Promise<Ready | undefined>[] = [];
-    for (let i = 0; i < messages.length; i++) {
-      if (this.plan.bodies) while (ready.length < Math.min(messages.length, i + AHEAD)) ready.push(this.prepare(messages[ready.length] as StoredMessage, structures[ready.length]));
-      const message = messages[i] as StoredMessage;
-      const parts = this.plan.bodies ? await ready[i] : this.ready(message, structures[i]);
-      ready[i] = NONE;
-      if (parts) await this.answer(message.uid, parts);
+    const { live } = this.selected;
+    const found = await this.session.ports.live.messages.of(live.id, uids);
+    const known = found.filter((one): one is KnownMessage => one !== undefined && live.indexOf(one.stored.uid) >= 0);
+    if (known.length < uids.length) this.missing = true;
+    if (this.plan.seen) await this.markSeen(known);
+    const tasks = this.plan.structure ? await this.structured(known) : known.map((one): Task => ({ known: one, structure: undefined, unreadable: false }));
+    if (this.plan.bodies) return this.withBodies(tasks);
+    for (const task of tasks) {
+      if (task.unreadable) continue;
+      const room = this.answer(task.known.stored.uid, this.plan.steps.map((step, i) => this.columns[i] ?? this.plain(step, task)));
+      if (room) await room;
+    }
+  }
+
+  private async withBodies(tasks: readonly Task[]): Promise<void> {
+    const reads = tasks.filter((task) => !task.unreadable && this.plan.steps.some((step) => step.kind !== 'plain' && this.lasting(step, task.known) === undefined));
+    const small = reads.filter(({ known }) => ReadAhead.isSmall(known.stored));
+    const large = reads.filter(({ known }) => !ReadAhead.isSmall(known.stored));
+    const bodies = new ReadAhead(this.session.ports.bodies, small.map(({ known }) => known.stored));
+    const prepared: Promise<Ready | undefined>[] = [];
+    let [smalls, larges] = [0, 0];
+    for (const task of tasks) {
+      let ready: Ready | undefined | Promise<Ready | undefined>;
+      if (task === small[smalls]) {
+        const body = bodies.of(smalls++);
+        ready = this.prepare(task, body instanceof Promise ? await body : body);
+      } else if (task === large[larges]) {
+        while (prepared.length < Math.min(large.length, larges + AHEAD)) prepared.push(Promise.resolve(this.prepare(large[prepared.length] as Task)));
+        ready = prepared[larges++];
+      } else ready = task.unreadable ? undefined : this.prepare(task);
+      const parts = ready instanceof Promise ? await ready : ready;
+      if (!parts) continue;
+      const room = this.answer(task.known.stored.uid, parts);
+      if (room) await room;
     }
   }
 
   /** RFC 9051 §6.4.5: reading marks as read, where the mailbox may be changed. */
-  private async markSeen(messages: readonly StoredMessage[]): Promise<void> {
+  private async markSeen(messages: readonly KnownMessage[]): Promise<void> {
     const { selected, session } = this;
     const { live } = selected;
     if (selected.readOnly || !selected.may('s')) return;
-    const fresh = messages.map(({ uid }) => uid).filter((uid) => {
+    const fresh = messages.map(({ stored }) => stored.uid).filter((uid) => {
       const index = live.indexOf(uid);
       return index >= 0 && !live.flagsOf(index).includes('\\Seen');
     });
@@ -105,6 +136,19 @@ export class FetchResponder {
     await live.stored(stored);
     const tells = (item: string): boolean => this.plan.steps.some((step) => step.kind === 'plain' && step.item === item);
     if (tells('FLAGS') && (tells('MODSEQ') || !session.condstore)) selected.knows(stored.changed);
+  }
+
+  /** Structures are looked up where an answer that is made from one is not at hand. */
+  private async structured(messages: readonly KnownMessage[]): Promise<readonly Task[]> {
+    const steps = this.plan.steps.filter(({ structured }) => structured);
+    const open = messages.filter((known) => steps.some((step) => this.lasting(step, known) === undefined));
+    const structures = open.length === 0 ? [] : await this.structures(open.map(({ stored }) => stored));
+    let at = 0;
+    return messages.map((known): Task => {
+      if (known !== open[at]) return { known, structure: undefined, unreadable: false };
+      const structure = structures[at++];
+      return { known, structure, unreadable: structure === undefined };
+    });
   }
 
   private async structures(messages: readonly StoredMessage[]): Promise<readonly (Structure | undefined)[]> {
@@ -124,56 +168,109 @@ export class FetchResponder {
     }
   }
 
-  private ready(message: StoredMessage, structure: Structure | undefined): Ready | undefined {
-    if (this.plan.structure && !structure) return undefined;
-    return this.plan.steps.map((step) => this.plain(step, message, structure));
+  private lasting({ lasting }: Step, known: KnownMessage): string | undefined {
+    return lasting === undefined ? undefined : known.printed(lasting);
   }
 
-  private async prepare(message: StoredMessage, structure: Structure | undefined): Promise<Ready | undefined> {
-    if (this.plan.structure && !structure) return undefined;
-    const octets = new Octets(message, this.session.ports.bodies);
-    const parts: (string | Value)[] = [];
+  /** An item that needs no octets. */
+  private plain(step: Step, { known, structure }: Task): string {
+    if (step.kind !== 'plain') throw new TypeError('not a plain item');
+    const kept = this.lasting(step, known);
+    if (kept !== undefined) return kept;
+    const text = printed(step.item, known.stored, structure, this.session.utf8);
+    if (step.lasting !== undefined) known.keep(step.lasting, text);
+    return text;
+  }
+
+  private prepare(task: Task, body?: Uint8Array): Ready | undefined | Promise<Ready | undefined> {
+    const octets = new Octets(task.known.stored, this.session.ports.bodies, body);
+    const parts: Part[] = [];
     try {
-      for (const step of this.plan.steps) parts.push(step.kind === 'plain' ? this.plain(step, message, structure) : await valueOf(step, octets, structure));
-      return parts;
+      for (let i = 0; i < this.plan.steps.length; i++) {
+        const part = this.part(i, task, octets);
+        if (part instanceof Promise) return this.prepareSlowly(task, octets, parts, part);
+        parts.push(part);
+      }
+      return this.kept(task, parts);
     } catch (error) {
-      this.trouble ??= error as Error;
-      return undefined;
+      return this.failed(error);
     }
   }
 
-  private async answer(uid: number, parts: Ready): Promise<void> {
-    this.text += this.opening(uid);
-    for (const [i, part] of parts.entries()) {
-      if (i > 0) this.text += ' ';
-      if (typeof part === 'string') this.text += part;
-      else await this.value(part);
+  /** One after another: together they might take much memory. */
+  private async prepareSlowly(task: Task, octets: Octets, parts: Part[], first: Promise<Part>): Promise<Ready | undefined> {
+    try {
+      parts.push(await first);
+      for (let i = parts.length; i < this.plan.steps.length; i++) parts.push(await this.part(i, task, octets));
+      return this.kept(task, parts);
+    } catch (error) {
+      return this.failed(error);
     }
-    this.text += ')\r\n';
-    if (this.text.length < BATCH) return;
-    const room = this.send();
-    if (room) await room;
   }
 
-  private async value(value: Value): Promise<void> {
-    this.text += value.text;
-    if ('bytes' in value) {
-      this.write();
-      this.session.output.write(value.bytes);
-      const room = this.session.output.room();
-      if (room) await room;
-    } else if ('stream' in value) await this.stream(value.stream(), value.size);
+  private part(index: number, task: Task, octets: Octets): Part | Promise<Part> {
+    const step = this.plan.steps[index] as Step;
+    return this.columns[index] ?? (step.kind === 'plain' ? this.plain(step, task) : (this.lasting(step, task.known) ?? valueOf(step, octets, task.structure)));
+  }
+
+  private failed(error: unknown): undefined {
+    this.trouble ??= error as Error;
+  }
+
+  /** Short values of octets last as well: clients ask for the same header fields again and again. */
+  private kept({ known }: Task, parts: Part[]): Ready {
+    this.plan.steps.forEach((step, i) => {
+      const part = parts[i];
+      if (step.lasting === undefined || typeof part !== 'object' || !('pieces' in part)) return;
+      const text = part.text + latin1(joined(part.pieces));
+      known.keep(step.lasting, text);
+      parts[i] = text;
+    });
+    return parts;
+  }
+
+  private answer(uid: number, parts: Ready): void | Promise<void> {
+    const { out, places } = this;
+    places.move(uid);
+    places.open(out);
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as Part;
+      if (typeof part === 'object' && 'stream' in part) return this.answerSlowly(parts, i);
+      this.write(part, i);
+    }
+    out.text(')\r\n');
+    return out.room();
+  }
+
+  private async answerSlowly(parts: Ready, from: number): Promise<void> {
+    for (let i = from; i < parts.length; i++) {
+      const part = parts[i] as Part;
+      this.write(part, i);
+      if (typeof part === 'object' && 'stream' in part) await this.stream(part.stream(), part.size);
+    }
+    this.out.text(')\r\n');
+    await this.out.room();
+  }
+
+  private write(part: Part, index: number): void {
+    const { out } = this;
+    if (index > 0) out.text(' ');
+    if (typeof part === 'string') return out.text(part);
+    if (typeof part === 'function') return part(out, this.places);
+    out.text(part.text);
+    if ('pieces' in part) for (const piece of part.pieces) out.bytes(piece);
   }
 
   /** @throws BrokenOff when the octets that were promised cannot be had. */
   private async stream(chunks: AsyncIterable<Uint8Array>, size: number): Promise<void> {
+    const { output } = this.session;
     let left = size;
     try {
       for await (const chunk of chunks) {
-        if (left === size) this.write();
+        if (left === size) this.out.send();
         left -= chunk.length;
-        this.session.output.write(chunk);
-        const room = this.session.output.room();
+        output.write(chunk);
+        const room = output.room();
         if (room) await room;
       }
       if (left !== 0) throw new Error('a body is shorter or longer than it says');
@@ -182,68 +279,6 @@ export class FetchResponder {
       throw new BrokenOff('a body failed while it was being sent', { cause: error });
     }
   }
-
-  private write(): void {
-    if (this.text === '') return;
-    this.session.output.write(Buffer.from(this.text, 'latin1'));
-    this.text = '';
-  }
-
-  private send(): void | Promise<void> {
-    this.write();
-    return this.session.output.room();
-  }
-
-  private opening(uid: number): string {
-    return this.session.uidOnly ? `* ${uid} UIDFETCH (` : `* ${this.selected.tracker.seq(uid)} FETCH (`;
-  }
-
-  private columnOf(step: Step): Column {
-    // Read anew each time: an expunge on the way makes new arrays.
-    const { live } = this.selected;
-    switch (step.kind === 'plain' ? step.item : undefined) {
-      case 'UID':
-        return (uid) => `UID ${uid}`;
-      case 'FLAGS':
-        return (_, index) => `FLAGS ${live.printed[live.flags[index] as number]}`;
-      case 'MODSEQ':
-        return (_, index) => `MODSEQ (${live.modSeqs[index]})`;
-      default:
-        return () => 'THREADID NIL';
-    }
-  }
-
-  private plain(step: Step, message: StoredMessage, structure: Structure | undefined): string {
-    if (step.kind !== 'plain') throw new TypeError('not a plain item');
-    const { uid } = message;
-    switch (step.item) {
-      case 'UID':
-      case 'THREADID':
-      case 'FLAGS':
-      case 'MODSEQ': {
-        const index = this.selected.live.indexOf(uid);
-        // Gone while it was being fetched: what it had is not known any more.
-        return index < 0 && step.item === 'FLAGS' ? 'FLAGS ()' : index < 0 && step.item === 'MODSEQ' ? `MODSEQ (${this.selected.live.status.highestModSeq})` : this.columnOf(step)(uid, index);
-      }
-      case 'RFC822.SIZE':
-        return `RFC822.SIZE ${message.size}`;
-      case 'INTERNALDATE':
-        return `INTERNALDATE ${printDateTime(message.receivedAt)}`;
-      case 'SAVEDATE':
-        return `SAVEDATE ${printDateTime(message.savedAt)}`;
-      case 'EMAILID':
-        return `EMAILID (${message.emailId})`;
-      case 'PREVIEW':
-        return `PREVIEW ${octetsOf(nstring(structure?.preview, this.session.utf8))}`;
-      case 'ENVELOPE':
-        return `ENVELOPE ${structure ? printEnvelope(structure.envelope, this.session.utf8) : 'NIL'}`;
-      case 'BODY':
-        return `BODY ${structure ? printStructure(structure.root, false, this.session.utf8) : 'NIL'}`;
-      case 'BODYSTRUCTURE':
-        return `BODYSTRUCTURE ${structure ? printStructure(structure.root, true, this.session.utf8) : 'NIL'}`;
-    }
-  }
 }
 
-/** Text as the octets of its UTF-8. */
-const octetsOf = (text: string): string => Buffer.from(text).toString('latin1');
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');

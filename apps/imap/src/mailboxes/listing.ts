@@ -45,13 +45,13 @@ export class Listing {
     return [...names].filter(matches).sort(byName).map((name) => ({ name, subscribed: this.subscriptions.has(name) }));
   }
 
-  private listed(name: string, { recursiveMatch }: List['select'], matches: (name: string) => boolean): Listed {
+  private listed(name: string, { subscribed, recursiveMatch }: List['select'], matches: (name: string) => boolean): Listed {
     return {
       name,
       folder: this.folders.get(name),
       children: this.parents.has(name),
       subscribed: this.subscriptions.has(name),
-      below: recursiveMatch && this.above.has(name) && [...this.subscriptions].some((other) => other.startsWith(`${name}/`) && !matches(other)),
+      below: subscribed && recursiveMatch && this.above.has(name) && [...this.subscriptions].some((other) => other.startsWith(`${name}/`) && !matches(other)),
     };
   }
 }

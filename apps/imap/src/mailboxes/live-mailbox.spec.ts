@@ -58,7 +58,7 @@ describe('a mailbox that sessions share', () => {
     expect([asked, box.flagsOf(2)]).toEqual([1, ['\\Flagged']]);
   });
 
-  it('asks once for all who ask meanwhile, after what they know of', async () => {
+  it('asks once for all who ask at the same moment, and again for who asks later', async () => {
     const { store, all, box } = await opened(1);
     all.release(box); // follows no hints any more
     let asked = 0;
@@ -74,6 +74,53 @@ describe('a mailbox that sessions share', () => {
     store.deliver(ANN, 'INBOX', body);
     await Promise.all([first, box.refresh(), box.refresh(), box.refresh()]);
     expect([asked, box.count]).toEqual([2, 2]);
+  });
+
+  it('takes answers that overtake each other', async () => {
+    const { store, all, box, flag } = await opened(3);
+    all.release(box);
+    const changes = store.changes.bind(store);
+    const answers: (() => void)[] = [];
+    store.changes = async (...args) => {
+      const answer = await changes(...args);
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return answer;
+    };
+    await flag([1], '\\Seen');
+    const first = box.refresh();
+    await new Promise(setImmediate);
+    await flag([2], '\\Flagged');
+    store.deliver(ANN, 'INBOX', body);
+    const second = box.refresh();
+    await new Promise(setImmediate);
+    const before = box.status.highestModSeq;
+    answers[1]?.();
+    await second;
+    answers[0]?.();
+    await first;
+    expect([box.count, box.flagsOf(0), box.flagsOf(1)]).toEqual([4, ['\\Seen'], ['\\Flagged']]);
+    expect([...box.flaggedSince(before)].sort()).toEqual([1, 2]);
+  });
+
+  it('asks nothing after a STORE that somebody else was told of already', async () => {
+    const { store, all, box, flag } = await opened(3);
+    all.release(box);
+    const stored = await flag([1], '\\Seen');
+    await box.refresh();
+    store.changes = async () => { throw new Error('must not be asked'); };
+    await box.stored(stored);
+    expect(box.flagsOf(0)).toEqual(['\\Seen']);
+  });
+
+  it('is opened under the name by which it was known, which may stand for another one by now', async () => {
+    const { store, all, box, id } = await opened(1);
+    expect(all.acquireNamed(ANN, 'INBOX')).toBeUndefined();
+    all.named(ANN, 'INBOX', id);
+    expect(await all.acquireNamed(ANN, 'INBOX')).toBe(box);
+    const folder = await store.create(ANN, 'x', []);
+    all.named(ANN, 'x', folder.id);
+    await store.delete(ANN, 'x');
+    expect(await all.acquireNamed(ANN, 'x')).toBeUndefined();
   });
 
   it('is forgotten when it is gone', async () => {

@@ -33,7 +33,6 @@ export class LiveMailbox implements Present {
   readonly listeners = new Set<() => void>();
   private readonly setNames = new Map<string, number>();
   private batches: Batch[] = [];
-  private running: Promise<void> | undefined;
   private next: Promise<void> | undefined;
 
   constructor(
@@ -69,23 +68,20 @@ export class LiveMailbox implements Present {
   }
 
   /**
-   * Brings everything up to date with what has returned anywhere before this call (promise 3 of the design). Sessions that ask at the
-   * same time share one question.
+   * Brings everything up to date with what has returned anywhere before this call (promise 3 of the design). Who asks at the same moment
+   * shares one question; who asks later gets one of his own at once, because the store lets those that wait share what it asks.
    */
   refresh(): Promise<void> {
-    if (!this.running) return this.run();
-    // The question under way may have been answered already: only one that begins now will do.
-    return (this.next ??= this.running
-      .catch(() => undefined)
-      .then(() => {
-        this.next = undefined;
-        return this.run();
-      }));
+    return (this.next ??= Promise.resolve().then(() => {
+      this.next = undefined;
+      return this.ask();
+    }));
   }
 
   /** What a STORE has changed: applied as it is when nobody else has changed anything in between. */
   async stored({ changed, status, before }: StoredFlags): Promise<void> {
     const since = this.status.highestModSeq;
+    if (status.highestModSeq <= since) return; // somebody has asked since, and was told of it
     if (before !== since) return this.refresh();
     this.apply({ status, appended: [], flagged: changed.filter(({ modSeq }) => modSeq > since), vanished: [] });
   }
@@ -98,10 +94,6 @@ export class LiveMailbox implements Present {
     const uids: number[] = [];
     for (let i = 0; i < this.count; i++) if ((this.modSeqs[i] as number) > modSeq) uids.push(this.uids[i] as number);
     return uids;
-  }
-
-  private run(): Promise<void> {
-    return (this.running = this.ask().finally(() => (this.running = undefined)));
   }
 
   private async ask(): Promise<void> {
@@ -120,7 +112,8 @@ export class LiveMailbox implements Present {
     if (vanished.length > 0) this.remove(vanished);
     const last = this.count === 0 ? 0 : (this.uids[this.count - 1] as number);
     const came = appended.filter(({ uid }) => uid > last);
-    this.change(after, came.length === appended.length ? flagged : [...flagged, ...appended.filter(({ uid }) => uid <= last)]);
+    // Answers overtake each other: this one may tell again what another has told.
+    this.change(after, (came.length === appended.length ? flagged : [...flagged, ...appended.filter(({ uid }) => uid <= last)]).filter(({ modSeq }) => modSeq > after));
     if (came.length > 0) this.append(came);
     this.tell();
   }

@@ -6,6 +6,7 @@ import { statusResponse } from '../commands/status.js';
 import { planOf } from '../fetch/plan.js';
 import { FetchResponder } from '../fetch/responder.js';
 import type { Session } from '../session.js';
+import { stillReadable } from '../shared-access.js';
 import type { Groups } from './groups.js';
 
 /** Mailboxes that one session hears of; who asks for more is told that there are too many (RFC 5465 §5.8). */
@@ -115,6 +116,8 @@ export class Notifications {
     const { selected } = this.session;
     const { groups } = this;
     if (!selected || !groups.selected) return;
+    if (!(await stillReadable(this.session))) return this.session.connection.close();
+    if (!this.open) return void (this.boxDirty = true);
     announce(this.session, !groups.selected.delayed && groups.selected.events.some(({ event }) => event === 'MessageExpunge'));
     // Its mailbox is gone: the reader waits for a command that no longer matters.
     if (this.session.phase === 'logout') return this.session.connection.close();
@@ -124,7 +127,7 @@ export class Notifications {
     if (items.length === 0 || fresh > selected.tracker.size) return;
     const uids = Uint32Array.from({ length: selected.tracker.size - fresh + 1 }, (_, i) => selected.tracker.uid(fresh + i));
     const uid = this.session.uidOnly ? [] : [{ item: 'UID' } as const];
-    await new FetchResponder(this.session, selected, planOf([...uid, ...items.filter(({ item }) => item !== 'UID')])).run(uids);
+    await new FetchResponder(this.session, selected, planOf([...uid, ...items.filter(({ item }) => item !== 'UID')], this.session.utf8)).run(uids);
   }
 
   private async tellStatus(id: string): Promise<void> {

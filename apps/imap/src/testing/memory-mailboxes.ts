@@ -224,7 +224,8 @@ export class MemoryMailboxes implements MailboxStore {
 
   async expunge(account: string, mailbox: string, uids: readonly number[] | undefined): Promise<{ uids: readonly number[]; highestModSeq: number }> {
     const box = this.byId(account, mailbox, 'e');
-    const doomed = [...box.entries.values()].filter(({ uid, flags }) => flags.includes('\\Deleted') && (!uids || uids.includes(uid))).map(({ uid }) => uid);
+    const only = uids && new Set(uids);
+    const doomed = [...box.entries.values()].filter(({ uid, flags }) => flags.includes('\\Deleted') && (!only || only.has(uid))).map(({ uid }) => uid);
     for (const uid of doomed) this.vanish(box, uid);
     this.hint(box.id);
     return { uids: doomed, highestModSeq: box.modSeq };

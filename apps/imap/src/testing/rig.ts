@@ -13,6 +13,7 @@ import { Imap } from '../imap.js';
 import { LiveMailboxes } from '../mailboxes/live-mailboxes.js';
 import { CachedStructures, ReadStructures } from '../mailboxes/structures.js';
 import type { ImapOptions, ImapPorts } from '../ports.js';
+import { Standing } from '../standing.js';
 import { ImapClient } from './imap-client.js';
 import { MemoryIndex } from './memory-index.js';
 import { MemoryMailboxes } from './memory-mailboxes.js';
@@ -40,6 +41,10 @@ export interface Rig extends AsyncDisposable {
   readonly facts: readonly SessionFact[];
   readonly troubles: readonly unknown[];
   readonly failures: string[];
+  /** Accounts that may not use IMAP any more. */
+  readonly off: Set<string>;
+  /** Resolves when a look at the accounts that begins from now on is over. */
+  nextLook(): Promise<void>;
   refuseAfter: number;
   readonly server: LineServer;
   /** Puts a message into a mailbox, as delivery does. @returns its UID. */
@@ -78,6 +83,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const noted: SessionFact[] = [];
   const troubles: unknown[] = [];
   const failures: string[] = [];
+  const looks: (() => void)[] = [];
   const waiting: ((fact: SessionFact) => void)[] = [];
   const settings: Settings = { ...DEFAULTS, hostname: 'imap.x.test', ...options.settings };
   const trouble = (error: unknown): void => void troubles.push(error);
@@ -87,6 +93,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       admission: { admit: async () => ({ settings, refused: refused() }), failed: async (_, ip) => void failures.push(ip) },
       authenticator: new DirectoryAuthenticator({ find: async (address) => accounts.get(address) }, KEY),
       mailboxes: options.real?.mailboxes ?? boxes,
+      standing: new Standing(async (ids) => {
+        for (const done of looks.splice(0)) setImmediate(done);
+        return new Set(ids.filter((id) => !rig.off.has(id)));
+      }, trouble, 5),
       live: new LiveMailboxes(options.real?.mailboxes ?? boxes, trouble),
       structures: options.real?.structures ?? new CachedStructures(new ReadStructures(bodies)),
       index: options.real?.index ?? new MemoryIndex(boxes, bodies),
@@ -114,7 +124,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const listeners = await server.listen();
   const open: ImapClient[] = [];
   const rig: Rig = {
-    boxes, bodies, facts: noted, troubles, failures, refuseAfter: Infinity, server,
+    boxes, bodies, facts: noted, troubles, failures, off: new Set(), nextLook: () => new Promise((resolve) => looks.push(resolve)), refuseAfter: Infinity, server,
     async deliver(text, { to = 'ann', path = 'INBOX', flags = [], prefix = '' } = {}) {
       const writer = bodies.create();
       await writer.write(typeof text === 'string' ? Buffer.from(text) : text);

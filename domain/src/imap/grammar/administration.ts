@@ -49,9 +49,9 @@ export function identifier(cursor: Cursor): string {
   return name;
 }
 
-/** RFC 4314 §2.1; c and d of RFC 2086 stand for what they once covered (§2.1.1). */
+/** RFC 4314 §2.1; c and d of RFC 2086 stand for what they once covered (§2.1.1), as `printedRights` tells them. */
 const KNOWN_RIGHTS = 'lrswipkxtea';
-const OBSOLETE: Readonly<Record<string, string>> = { c: 'k', d: 'xte' };
+const OBSOLETE: Readonly<Record<string, string>> = { c: 'kx', d: 'te' };
 
 export function setAcl(cursor: Cursor): Bare<'SETACL'> {
   const mailbox = cursor.mailbox();
@@ -121,8 +121,8 @@ export function setMetadata(cursor: Cursor): Bare<'SETMETADATA'> {
   return { verb: 'SETMETADATA', mailbox, entries };
 }
 
-/** RFC 5464 §3.2: levels of printable ASCII after slashes; neither wildcards nor an empty level. Case means nothing. */
-const ENTRY = /^(?:\/[!-$&-)+-.0-~](?:[ -$&-)+-.0-~]*[!-$&-)+-.0-~])?)+$/;
+/** RFC 5464 §3.2: `/private` or `/shared`, and levels of printable ASCII after slashes; neither wildcards nor an empty level. Case means nothing. */
+const ENTRY = /^\/(?:private|shared)(?:\/[!-$&-)+-.0-~](?:[ -$&-)+-.0-~]*[!-$&-)+-.0-~])?)*$/i;
 
 function entryName(cursor: Cursor): string {
   const name = cursor.astring('Entry');

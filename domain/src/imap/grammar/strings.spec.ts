@@ -28,7 +28,7 @@ describe('a string', () => {
       fc.property(texts, fc.boolean(), (text, utf8) => {
         fc.pre(!text.includes('\0'));
         expect(read(`LOGIN ${string(text, utf8)} ${astring(text, utf8)}`)).toMatchObject({ user: text, password: text });
-        expect(read(`SETMETADATA "" (/x ${nstring(text, utf8)})`)).toMatchObject({ entries: [['/x', text]] });
+        expect(read(`SETMETADATA "" (/private/x ${nstring(text, utf8)})`)).toMatchObject({ entries: [['/private/x', text]] });
       }),
     ));
 

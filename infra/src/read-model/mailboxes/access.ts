@@ -2,7 +2,9 @@ import { canonical } from '@kiroku/domain/mail/address.js';
 import { parseName, sharedName } from '@kiroku/domain/mailbox/folder-name.js';
 import { ALL_RIGHTS, rightsOf } from '@kiroku/domain/mailbox/rights.js';
 import { type Folder, MailboxRefusal, type Rights, type SpecialUse } from '@kiroku/domain/mailbox/store-port.js';
+import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
+import type { Tail } from './tail.js';
 
 export interface FolderRow {
   readonly id: string; readonly account_id: string; readonly path: string; readonly special_use: string; readonly address: string; readonly quota: number;
@@ -39,12 +41,6 @@ export async function accessById(pool: pg.Pool, account: string, ids: readonly s
   return new Map(rows.map((row) => [row.id, accessOf(row, account)] as const).filter(([, a]) => a.rights.includes('l') || a.rights.includes('r')));
 }
 
-/** @throws MailboxRefusal `nonexistent`, `no-permission` when one of `rights` is missing. */
-export async function demand(pool: pg.Pool, account: string, demands: readonly (readonly [id: string, rights: string])[]): Promise<readonly Access[]> {
-  const found = await accessById(pool, account, demands.map(([id]) => id));
-  return demands.map(([id, rights]) => permitted(found.get(id), rights, id));
-}
-
 export function permitted(access: Access | undefined, rights: string, name: string): Access {
   if (!access) throw new MailboxRefusal('nonexistent', name);
   for (const right of rights) if (!access.rights.includes(right)) throw new MailboxRefusal('no-permission', access.name);
@@ -78,4 +74,62 @@ export async function accessByPlace(pool: pg.Pool, account: string, { owner, pat
   });
   const access = rows[0] && accessOf(rows[0], account);
   return access?.rights.includes('l') ? access : undefined;
+}
+
+/** Accounts and mailboxes, or names, that are remembered. */
+const MOST_KEPT = 20_000;
+const NOBODY = Symbol('no such mailbox for this account');
+
+/** What accounts may do, kept until something happens in any tree of folders or to any account. To be asked after `Tail.current`. */
+export class KnownAccess {
+  readonly #kept = new LRUCache<string, Access | typeof NOBODY>({ max: MOST_KEPT });
+  #since = 0;
+
+  constructor(
+    private readonly pool: pg.Pool,
+    tail: Tail,
+  ) {
+    tail.onGrown((grown) => {
+      if (grown !== 'all' && ![...grown.keys()].some((stream) => stream.startsWith('folders-') || stream.startsWith('account-'))) return;
+      this.#since++;
+      this.#kept.clear();
+    });
+  }
+
+  /** @throws MailboxRefusal `nonexistent`, `no-permission` when one of `rights` is missing. */
+  async demand(account: string, demands: readonly (readonly [id: string, rights: string])[]): Promise<readonly Access[]> {
+    const found = new Map<string, Access | undefined>();
+    const unknown: string[] = [];
+    for (const [id] of demands) {
+      const kept = this.#kept.get(`${account}/${id}`);
+      if (kept === undefined) unknown.push(id);
+      else found.set(id, kept === NOBODY ? undefined : kept);
+    }
+    if (unknown.length > 0) {
+      const since = this.#since;
+      const read = await accessById(this.pool, account, unknown);
+      for (const id of unknown) {
+        found.set(id, read.get(id));
+        this.#keep(since, `${account}/${id}`, read.get(id));
+      }
+    }
+    return demands.map(([id, rights]) => permitted(found.get(id), rights, id));
+  }
+
+  /** @param find reads it. */
+  async named(account: string, name: string, find: () => Promise<Access | undefined>): Promise<Access | undefined> {
+    const key = `${account} ${name}`;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept === NOBODY ? undefined : kept;
+    const since = this.#since;
+    const found = await find();
+    // Names that are none are many.
+    if (found) this.#keep(since, key, found);
+    return found;
+  }
+
+  /** What was read before something happened may be out of date. */
+  #keep(since: number, key: string, access: Access | undefined): void {
+    if (since === this.#since) this.#kept.set(key, access ?? NOBODY);
+  }
 }

@@ -1,7 +1,7 @@
 import type { Origin } from '@kiroku/domain/kernel/event.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { folderPath, sharedName, superiors } from '@kiroku/domain/mailbox/folder-name.js';
-import { changeMetadata, createFolder, deleteFolder, type FolderEvent, type Making, renameFolder } from '@kiroku/domain/mailbox/folders.js';
+import { type Administered, changeMetadata, createFolder, deleteFolder, type FolderEvent, type Making, renameFolder } from '@kiroku/domain/mailbox/folders.js';
 import { createMailbox, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
 import { ALL_RIGHTS, ANYONE, knownRights } from '@kiroku/domain/mailbox/rights.js';
 import { type Folder, MailboxRefusal, type Rights, type SpecialUse } from '@kiroku/domain/mailbox/store-port.js';
@@ -12,9 +12,11 @@ import { decideTree, readBranch, readTree } from './trees.js';
 
 /** The trees of mailboxes as accounts see and change them: names, subscriptions, access lists, metadata. */
 export class Folders {
+  /** @param remark for the record, where an administrator changes mailboxes. */
   constructor(
     private readonly pool: pg.Pool,
     private readonly engine: Engine,
+    private readonly remark: Administered = {},
   ) {}
 
   async list(account: string): Promise<readonly Folder[]> {
@@ -75,7 +77,7 @@ export class Folders {
       const tree = await readTree(this.pool, place.owner, [place.path], uidValidity);
       const created = createFolder(tree, place.path, specialUse, this.#making(parent));
       return { events: created, others: created.flatMap((e) => mailboxOf(e)), result: undefined };
-    }, origin);
+    }, origin, this.remark);
     const made = await accessByPlace(this.pool, account, place);
     if (!made) throw new MailboxRefusal('nonexistent', name); // somebody was very quick
     return folderOf(made);
@@ -111,7 +113,7 @@ export class Folders {
       const box = (await placesOf(this.engine, [folderId])).get(folderId);
       const gone = box && { stream: mailboxStream(folderId), expected: box.version, facts: [{ type: 'MailboxDeleted', data: { mailboxId: folderId, head: box.head } }] };
       return { events: [deleted], others: gone ? [gone] : [], result: undefined };
-    }, origin);
+    }, origin, this.remark);
   }
 
   /** All but INBOX, whose messages the store moves. Within one owner's tree. */
@@ -127,7 +129,7 @@ export class Folders {
       const tree = await readTree(this.pool, old.owner, [wish.path, ...names], uidValidity);
       const events = renameFolder(tree, old.path, wish.path, branch, this.#making(parent));
       return { events, others: events.flatMap((e) => mailboxOf(e)), result: undefined };
-    }, origin);
+    }, origin, this.remark);
   }
 
   async acl(account: string, name: string): Promise<readonly { readonly identifier: string; readonly rights: Rights }[]> {
@@ -153,7 +155,7 @@ export class Folders {
       if (!now.list.has(known) && now.list.size >= MOST_IDENTIFIERS) throw new MailboxRefusal('too-many', name);
       const event: FolderEvent = { type: 'FolderAccessChanged', data: { accountId: now.accountId, uidValidity, folderId: now.id, identifier: known, rights: wanted } };
       return { events: (now.list.get(known) ?? '') === wanted ? [] : [event], result: undefined };
-    }, origin);
+    }, origin, this.remark);
   }
 
   async #identifier(identifier: string): Promise<string> {

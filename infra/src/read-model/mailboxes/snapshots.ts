@@ -1,9 +1,11 @@
 import { eachRun } from '@kiroku/domain/mailbox/chunk.js';
-import type { Changes, FlagChange, MailboxStatus, Snapshot } from '@kiroku/domain/mailbox/store-port.js';
+import { type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
+import type { Changes, FlagChange, MailboxStatus } from '@kiroku/domain/mailbox/store-port.js';
 import { parseUids } from '@kiroku/domain/mailbox/uid-set.js';
-import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { FlagReader, type StoredChunk } from './flag-reader.js';
+import { FlagSets, placeOf } from './flag-sets.js';
+import { MessageColumns } from './message-columns.js';
 import { fillNumbers, numbersIn } from './numbers.js';
 
 export interface StatusRow {
@@ -13,66 +15,52 @@ export const STATUS = 'b.id, b.uid_validity, b.uid_next, b.highest_mod_seq, b.me
 export const statusOf = ({ id, uid_validity, uid_next, highest_mod_seq, messages, bytes }: StatusRow): MailboxStatus =>
   ({ id, uidValidity: uid_validity, uidNext: uid_next, highestModSeq: highest_mod_seq, messages, bytes });
 
-/** Messages in all snapshots that are kept: 16 bytes each. */
-const MOST_KEPT = 2_000_000;
+/** Where the stream of a mailbox stands, as of one instant with its views. $2 is the stream. */
+const PLACE = `${STATUS}, b.account_id, b.name,
+  (SELECT d.version + d.count - 1 FROM history.decision d WHERE d.stream = $2 ORDER BY d.version DESC LIMIT 1) AS version,
+  (SELECT json_object_agg(k.name, k.keyword) FROM view.mailbox_keyword_1 k WHERE k.mailbox_id = $1) AS keywords`;
 
-/**
- * Snapshots of mailboxes, kept and brought up to date by what happened since. All sessions of a process share the columns of one:
- * they are never written again once given out.
- */
-export class Snapshots {
-  readonly #kept = new LRUCache<string, Snapshot>({ maxSize: MOST_KEPT, sizeCalculation: (s) => s.uids.length + 64 });
-  readonly #reading = new Map<string, Promise<Snapshot | undefined>>();
-
-  constructor(private readonly pool: pg.Pool) {}
-
-  /** As the mailbox is now, or was at some instant since this was asked for. */
-  async of(mailbox: string): Promise<Snapshot | undefined> {
-    const kept = this.#kept.get(mailbox);
-    const snapshot = kept === undefined ? await this.#read(mailbox) : await this.#renewed(kept);
-    if (snapshot === undefined) this.#kept.delete(mailbox);
-    else {
-      const now = this.#kept.get(mailbox);
-      if (now === undefined || now.status.highestModSeq <= snapshot.status.highestModSeq) this.#kept.set(mailbox, snapshot);
-    }
-    return snapshot;
-  }
-
-  async #renewed(kept: Snapshot): Promise<Snapshot | undefined> {
-    const { id, highestModSeq, uidNext, uidValidity } = kept.status;
-    const changes = await changesSince(this.pool, id, highestModSeq, uidNext);
-    if (changes === undefined) return undefined;
-    if (changes.status.uidValidity !== uidValidity || changes.status.highestModSeq < highestModSeq) return this.#read(id);
-    return changes.status.highestModSeq === highestModSeq ? kept : applied(kept, changes);
-  }
-
-  /** Sessions that select a large mailbox at the same time read it once; whoever comes while it is being read waits for the next. */
-  #read(mailbox: string): Promise<Snapshot | undefined> {
-    const running = this.#reading.get(mailbox);
-    if (running) return running.then((s) => (s ? this.#renewed(s) : undefined));
-    const reading = readSnapshot(this.pool, mailbox).finally(() => this.#reading.delete(mailbox));
-    this.#reading.set(mailbox, reading);
-    return reading;
-  }
+interface PlaceRow extends StatusRow {
+  readonly account_id: string; readonly name: string; readonly version: number; readonly keywords: Record<string, string> | null;
 }
 
-async function readSnapshot(pool: pg.Pool, mailbox: string): Promise<Snapshot | undefined> {
-  const { rows } = await pool.query<StatusRow & { uids: string | null; mod_seqs: string | null; chunks: StoredChunk[] | null }>({
-    name: 'mailbox-snapshot',
-    text: `SELECT ${STATUS}, m.uids, m.mod_seqs,
+export interface Place {
+  readonly version: number;
+  readonly head: MailboxHead;
+  /** In lower case → as stored first. */
+  readonly keywords: ReadonlyMap<string, string>;
+}
+
+const placeIn = (row: PlaceRow): Place => ({
+  version: row.version, keywords: new Map(Object.entries(row.keywords ?? {})),
+  head: {
+    accountId: row.account_id, name: row.name, uidValidity: row.uid_validity, uidNext: row.uid_next, highestModSeq: row.highest_mod_seq, messages: row.messages, bytes: row.bytes,
+  },
+});
+
+/** Without its messages. Undefined when there is no such mailbox. */
+export async function readPlace(pool: pg.Pool, mailbox: string): Promise<Place | undefined> {
+  const { rows } = await pool.query<PlaceRow>({ name: 'mailbox-place', text: `SELECT ${PLACE} FROM view.mailbox_1 b WHERE b.id = $1`, values: [mailbox, mailboxStream(mailbox)] });
+  return rows[0] && placeIn(rows[0]);
+}
+
+/** With its messages. */
+export async function readMailbox(pool: pg.Pool, mailbox: string): Promise<(Place & { readonly columns: MessageColumns }) | undefined> {
+  const { rows } = await pool.query<PlaceRow & { uids: string | null; mod_seqs: string | null; chunks: StoredChunk[] | null }>({
+    name: 'mailbox-whole',
+    text: `SELECT ${PLACE}, m.uids, m.mod_seqs,
              (SELECT json_agg(json_build_array(s.chunk, s.flags)) FROM view.mailbox_state_1 s WHERE s.mailbox_id = $1 AND s.flags <> '') AS chunks
            FROM view.mailbox_1 b CROSS JOIN LATERAL (
              SELECT array_agg(uid)::text AS uids, array_agg(mod_seq)::text AS mod_seqs
              FROM (SELECT uid, mod_seq FROM view.mailbox_message_1 WHERE mailbox_id = $1 ORDER BY uid) x) m
            WHERE b.id = $1`,
-    values: [mailbox],
+    values: [mailbox, mailboxStream(mailbox)],
   });
   const row = rows[0];
   if (!row) return undefined;
-  const status = statusOf(row);
-  const uids = fillNumbers(row.uids, new Uint32Array(status.messages));
-  const modSeqs = fillNumbers(row.mod_seqs, new Float64Array(status.messages));
-  const flags = new Uint32Array(status.messages);
+  const uids = fillNumbers(row.uids, new Uint32Array(row.messages));
+  const modSeqs = fillNumbers(row.mod_seqs, new Float64Array(row.messages));
+  const flags = new Uint32Array(row.messages);
   const sets = new FlagSets();
   const reader = new FlagReader(null);
   for (const [, stored] of row.chunks ?? [])
@@ -84,80 +72,10 @@ async function readSnapshot(pool: pg.Pool, mailbox: string): Promise<Snapshot | 
         modSeqs[i] = modSeq;
       }
     });
-  return { status, uids, modSeqs, flags, flagSets: sets.list };
+  return { ...placeIn(row), columns: new MessageColumns({ uids, modSeqs, flags }, sets) };
 }
 
-/** Lists of flags by number; 0 is the empty one. */
-class FlagSets {
-  readonly list: (readonly string[])[];
-  readonly #byText: Map<string, number>;
-  readonly #byList = new Map<readonly string[], number>();
-
-  constructor(known: readonly (readonly string[])[] = [[]]) {
-    this.list = [...known];
-    this.#byText = new Map(known.map((flags, i) => [flags.join(' '), i]));
-  }
-
-  index(flags: readonly string[]): number {
-    const same = this.#byList.get(flags);
-    if (same !== undefined) return same;
-    const text = flags.join(' ');
-    const index = this.#byText.get(text) ?? this.list.push(flags) - 1;
-    this.#byText.set(text, index);
-    this.#byList.set(flags, index);
-    return index;
-  }
-}
-
-/** Where the first UID that is at least `uid` stands. */
-export function placeOf(uids: Uint32Array, uid: number): number {
-  let low = 0;
-  let high = uids.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((uids[middle] as number) < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** New columns: those of before are other sessions' too. */
-function applied(before: Snapshot, { status, appended, flagged, vanished }: Changes): Snapshot {
-  const sets = new FlagSets(before.flagSets);
-  const uids = new Uint32Array(status.messages);
-  const modSeqs = new Float64Array(status.messages);
-  const flags = new Uint32Array(status.messages);
-  let n = 0;
-  let gone = 0;
-  let from = 0;
-  const keep = (to: number): void => {
-    uids.set(before.uids.subarray(from, to), n);
-    modSeqs.set(before.modSeqs.subarray(from, to), n);
-    flags.set(before.flags.subarray(from, to), n);
-    n += to - from;
-  };
-  for (; gone < vanished.length; gone++) {
-    const place = placeOf(before.uids, vanished[gone] as number);
-    if (before.uids[place] !== vanished[gone]) continue;
-    keep(place);
-    from = place + 1;
-  }
-  keep(before.uids.length);
-  for (const { uid, modSeq, flags: list } of appended) {
-    uids[n] = uid;
-    modSeqs[n] = modSeq;
-    flags[n++] = sets.index(list);
-  }
-  for (const { uid, modSeq, flags: list } of flagged) {
-    const place = placeOf(uids, uid);
-    if (uids[place] !== uid) continue;
-    modSeqs[place] = modSeq;
-    flags[place] = sets.index(list);
-  }
-  return { status, uids, modSeqs, flags, flagSets: sets.list };
-}
-
-interface ChangesRow extends StatusRow {
+interface ChangesRow extends PlaceRow {
   readonly uids: string | null; readonly mod_seqs: string | null; readonly first_new: number | null; readonly chunks: StoredChunk[] | null; readonly gone: string | null;
 }
 
@@ -166,19 +84,19 @@ interface ChangesRow extends StatusRow {
  * @param uidNext as it was then, when the caller knows: messages that came and went since are then left out for certain. Otherwise those that
  * were expunged between the last message from before and the first one since may be in `vanished` although they came later.
  */
-export async function changesSince(pool: pg.Pool, mailbox: string, since: number, uidNext?: number): Promise<Changes | undefined> {
+export async function changesSince(pool: pg.Pool, mailbox: string, since: number, uidNext?: number): Promise<(Changes & Place) | undefined> {
   const { rows } = await pool.query<ChangesRow>({
     name: 'mailbox-changes',
-    text: `SELECT ${STATUS}, f.first_new, m.uids, m.mod_seqs,
-             (SELECT json_agg(json_build_array(s.chunk, s.flags) ORDER BY s.chunk) FROM view.mailbox_state_1 s WHERE s.mailbox_id = $1 AND s.mod_seq > $2) AS chunks,
-             (SELECT string_agg(v.uids, ',') FROM view.mailbox_vanished_1 v WHERE v.mailbox_id = $1 AND v.mod_seq > $2) AS gone
+    text: `SELECT ${PLACE}, f.first_new, m.uids, m.mod_seqs,
+             (SELECT json_agg(json_build_array(s.chunk, s.flags) ORDER BY s.chunk) FROM view.mailbox_state_1 s WHERE s.mailbox_id = $1 AND s.mod_seq > $3) AS chunks,
+             (SELECT string_agg(v.uids, ',') FROM view.mailbox_vanished_1 v WHERE v.mailbox_id = $1 AND v.mod_seq > $3) AS gone
            FROM view.mailbox_1 b
-           CROSS JOIN LATERAL (SELECT CASE WHEN b.highest_mod_seq > $2 THEN view.first_uid_after($1, $2) END AS first_new) f
+           CROSS JOIN LATERAL (SELECT CASE WHEN b.highest_mod_seq > $3 THEN view.first_uid_after($1, $3) END AS first_new) f
            CROSS JOIN LATERAL (
              SELECT array_agg(uid)::text AS uids, array_agg(mod_seq)::text AS mod_seqs
              FROM (SELECT uid, mod_seq FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid >= f.first_new ORDER BY uid) x) m
            WHERE b.id = $1`,
-    values: [mailbox, since],
+    values: [mailbox, mailboxStream(mailbox), since],
   });
   const row = rows[0];
   if (!row) return undefined;
@@ -195,7 +113,7 @@ export async function changesSince(pool: pg.Pool, mailbox: string, since: number
       const { modSeq, flags } = reader.parsed(text);
       if (modSeq > since) for (let uid = first; uid <= last && uid < firstNew; uid++) flagged.push({ uid, modSeq, flags });
     });
-  return { status: statusOf(row), appended, flagged, vanished: vanishedBelow(row.gone, Math.min(firstNew, uidNext ?? Infinity)) };
+  return { ...placeIn(row), status: statusOf(row), appended, flagged, vanished: vanishedBelow(row.gone, Math.min(firstNew, uidNext ?? Infinity)) };
 }
 
 function vanishedBelow(gone: string | null, limit: number): readonly number[] {

@@ -5,6 +5,7 @@ import { type BatchEntry, columnsOf } from '@kiroku/domain/mailbox/batch.js';
 import { chunksOf, eachRun } from '@kiroku/domain/mailbox/chunk.js';
 import { appendMessages, changeFlags, expungeAll } from '@kiroku/domain/mailbox/decisions.js';
 import { storedFlags } from '@kiroku/domain/mailbox/flags.js';
+import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
 import { rightFor } from '@kiroku/domain/mailbox/rights.js';
 import {
   type Appended, type Changes, type Copied, type Folder, MailboxRefusal, type MailboxStatus, type MailboxStore, type NewMessage, type Quota, type Rights, type Snapshot,
@@ -13,12 +14,16 @@ import {
 import { rangesOf } from '@kiroku/domain/mailbox/uid-set.js';
 import type pg from 'pg';
 import type { Hints } from '../../event-log/hints.js';
-import { type Access, demand } from './access.js';
-import { ascending, type EntryFacts, readDoomed, readEntries, readFlags, readGoing, readKeywords } from './contents.js';
-import { decideMailboxes } from './decide.js';
+import { type Access, KnownAccess } from './access.js';
+import { ascending, readEntries, readGoing, remaining } from './contents.js';
+import { Desk } from './desk.js';
 import { FlagReader } from './flag-reader.js';
+import { arrayText } from './numbers.js';
 import { folderOf, Folders } from './folder-commands.js';
-import { changesSince, Snapshots, STATUS, statusOf, type StatusRow } from './snapshots.js';
+import { Holdings } from './holdings.js';
+import type { MessageColumns } from './message-columns.js';
+import { changesSince, STATUS, statusOf, type StatusRow } from './snapshots.js';
+import { Tail } from './tail.js';
 import { MailboxWatch } from './watch.js';
 
 /** Messages of one command: bounds its memory. About 200 bytes each, and what stands before their bodies. */
@@ -30,7 +35,10 @@ const STEP = 10_000;
 /** The mailboxes of all accounts, from their inline views. One per process: sessions share what it has read. */
 export class PostgresMailboxStore implements MailboxStore {
   readonly #folders: Folders;
-  readonly #snapshots: Snapshots;
+  readonly #tail: Tail;
+  readonly #access: KnownAccess;
+  readonly #holdings: Holdings;
+  readonly #desk: Desk;
   readonly #watch: MailboxWatch;
 
   constructor(
@@ -40,8 +48,11 @@ export class PostgresMailboxStore implements MailboxStore {
     trouble: (error: unknown) => void,
   ) {
     this.#folders = new Folders(pool, engine);
-    this.#snapshots = new Snapshots(pool);
-    this.#watch = new MailboxWatch(pool, hints, trouble);
+    this.#tail = new Tail(pool);
+    this.#access = new KnownAccess(pool, this.#tail);
+    this.#holdings = new Holdings(pool, this.#tail);
+    this.#desk = new Desk(engine, this.#holdings);
+    this.#watch = new MailboxWatch(pool, this.#tail, hints, trouble);
   }
 
   /** Ends watching. */
@@ -54,7 +65,8 @@ export class PostgresMailboxStore implements MailboxStore {
   }
 
   async folder(account: string, name: string): Promise<Folder | undefined> {
-    const access = await this.#folders.find(account, name);
+    await this.#tail.current();
+    const access = await this.#access.named(account, name, () => this.#folders.find(account, name));
     return access && folderOf(access);
   }
 
@@ -87,12 +99,23 @@ export class PostgresMailboxStore implements MailboxStore {
   }
 
   async status(mailboxes: readonly string[]): Promise<readonly MailboxStatus[]> {
-    const { rows } = await this.pool.query<StatusRow>({ name: 'mailbox-status', text: `SELECT ${STATUS} FROM view.mailbox_1 b WHERE b.id = ANY ($1::uuid[])`, values: [mailboxes] });
-    const found = new Map(rows.map((row) => [row.id, statusOf(row)]));
+    await this.#tail.current();
+    const found = new Map<string, MailboxStatus>();
+    for (const id of mailboxes) {
+      const holding = this.#holdings.peek(id);
+      if (holding && !holding.behind) found.set(id, holding.status);
+    }
+    const others = mailboxes.filter((id) => !found.has(id));
+    if (others.length > 0) {
+      const { rows } = await this.pool.query<StatusRow>({ name: 'mailbox-status', text: `SELECT ${STATUS} FROM view.mailbox_1 b WHERE b.id = ANY ($1::uuid[])`, values: [others] });
+      for (const row of rows) found.set(row.id, statusOf(row));
+    }
     return mailboxes.flatMap((id) => found.get(id) ?? []);
   }
 
   async count(mailbox: string, flag: string): Promise<number> {
+    const known = await this.#known(mailbox);
+    if (known) return known.columns.counted(flag);
     const column = { '\\seen': 'seen', '\\deleted': 'deleted' }[flag.toLowerCase()];
     if (column) {
       const { rows } = await this.pool.query<{ n: number }>({ name: `mailbox-count-${column}`, text: `SELECT coalesce(sum(${column}), 0)::bigint AS n FROM view.mailbox_state_1 WHERE mailbox_id = $1`, values: [mailbox] });
@@ -110,12 +133,23 @@ export class PostgresMailboxStore implements MailboxStore {
     return count;
   }
 
-  snapshot(mailbox: string): Promise<Snapshot | undefined> {
-    return this.#snapshots.of(mailbox);
+  async snapshot(mailbox: string): Promise<Snapshot | undefined> {
+    await this.#tail.current();
+    const holding = await this.#holdings.find(mailbox, true);
+    return holding?.columns?.lend(holding.status);
   }
 
-  changes(mailbox: string, sinceModSeq: number, uidNext?: number): Promise<Changes | undefined> {
-    return changesSince(this.pool, mailbox, sinceModSeq, uidNext);
+  async changes(mailbox: string, sinceModSeq: number, uidNext?: number): Promise<Changes | undefined> {
+    const known = await this.#known(mailbox);
+    return known?.columns.since(sinceModSeq, known.status) ?? changesSince(this.pool, mailbox, sinceModSeq, uidNext);
+  }
+
+  /** The mailbox as it is now, when its messages are at hand. */
+  async #known(mailbox: string): Promise<{ readonly columns: MessageColumns; readonly status: MailboxStatus } | undefined> {
+    await this.#tail.current();
+    if (!this.#holdings.peek(mailbox)?.columns) return undefined;
+    const holding = await this.#holdings.find(mailbox, true);
+    return holding?.columns && { columns: holding.columns, status: holding.status };
   }
 
   watch(mailbox: string, hint: () => void): () => void {
@@ -128,69 +162,55 @@ export class PostgresMailboxStore implements MailboxStore {
 
   async messages(mailbox: string, uids: readonly number[]): Promise<readonly StoredMessage[]> {
     if (uids.length > MOST_MESSAGES) throw new RangeError(`${uids.length} messages at once, at most ${MOST_MESSAGES}`);
-    interface Row { uid: number; size: number; received_at: number; message_id: string; prefix: string; sha256: string; body_size: number; at: string | null }
-    const [{ rows }, saved] = await Promise.all([
-      this.pool.query<Row>({
-        name: 'mailbox-messages',
-        text: `SELECT uid, size, received_at, message_id, prefix, encode(sha256, 'hex') AS sha256, body_size, at FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = ANY ($2::bigint[]) ORDER BY uid`,
-        values: [mailbox, uids],
-      }),
-      this.#saved(mailbox, uids),
-    ]);
-    return rows.map((r) => ({
-      uid: r.uid, size: r.size, receivedAt: r.received_at, savedAt: saved.get(r.uid) ?? r.received_at, emailId: emailIdOf(r.sha256, r.prefix), messageId: r.message_id,
+    interface Row { uid: number; size: number; received_at: number; message_id: string; prefix: string; sha256: string; body_size: number; at: string | null; saved: string | null }
+    const wanted = ascending(uids);
+    // All that is known of when they entered comes with the first row.
+    const { rows } = await this.pool.query<Row>({
+      name: 'mailbox-messages',
+      text: `SELECT uid, size, received_at, message_id, prefix, encode(sha256, 'hex') AS sha256, body_size, at,
+               CASE WHEN row_number() OVER (ORDER BY uid) = 1 THEN (SELECT string_agg(saved, E'\\n') FROM view.mailbox_state_1 WHERE mailbox_id = $1 AND chunk = ANY ($3::bigint[]) AND saved <> '') END AS saved
+             FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND uid = ANY ($2::bigint[]) ORDER BY uid`,
+      values: [mailbox, arrayText(wanted), arrayText(chunksOf(rangesOf(wanted)))],
+    });
+    const saved = savedIn(rows[0]?.saved ?? '', rows);
+    return rows.map((r, i) => ({
+      uid: r.uid, size: r.size, receivedAt: r.received_at, savedAt: saved[i] ?? r.received_at, emailId: emailIdOf(r.sha256, r.prefix), messageId: r.message_id,
       prefix: r.prefix, body: { sha256: r.sha256, size: r.body_size, ...(r.at !== null && { at: r.at }) },
     }));
   }
 
-  async #saved(mailbox: string, uids: readonly number[]): Promise<ReadonlyMap<number, number>> {
-    const chunks = chunksOf(rangesOf(ascending(uids)));
-    const { rows } = await this.pool.query<{ saved: string }>({
-      name: 'mailbox-saved', text: `SELECT saved FROM view.mailbox_state_1 WHERE mailbox_id = $1 AND chunk = ANY ($2::bigint[]) AND saved <> ''`, values: [mailbox, chunks],
-    });
-    const saved = new Map<number, number>();
-    for (const row of rows) eachRun(row.saved, (first, last, at) => { for (let uid = first; uid <= last; uid++) saved.set(uid, Number(at)); });
-    return saved;
-  }
-
   async storeFlags(account: string, mailbox: string, { uids, operation, flags, unchangedSince }: StoreFlags, origin: Origin): Promise<StoredFlags> {
     bounded(uids.length);
-    const asked = demand(this.pool, account, [[mailbox, '']]);
-    return decideMailboxes(
-      this.engine, [mailbox],
-      async () => {
-        const [[access], facts] = (await Promise.all([asked, readFlags(this.pool, mailbox, uids)])) as [[Access], Awaited<ReturnType<typeof readFlags>>];
-        const allowed = allowedBy(access);
-        if (flags.length > 0 ? !flags.some(allowed) : !/[stw]/.test(access.rights)) throw new MailboxRefusal('no-permission', access.name);
-        return { ...facts, allowed, stands: new Map([[mailbox, facts.stand]]) };
-      },
-      (heads, facts) => {
-        const head = headOf(heads, mailbox);
-        const wanted = storedFlags(flags, facts.keywords);
-        const { event, changed, modified, head: after } = changeFlags(mailbox, head, facts.messages, { operation, flags: wanted, unchangedSince, allowed: facts.allowed });
+    const [access] = (await this.#demand(account, [[mailbox, '']])) as [Access];
+    const allowed = allowedBy(access);
+    if (flags.length > 0 ? !flags.some(allowed) : !/[stw]/.test(access.rights)) throw new MailboxRefusal('no-permission', access.name);
+    const wanted = ascending(uids);
+    return this.#desk.run({
+      mailboxes: [mailbox], whole: [mailbox], messages: wanted.length, origin, read: nothing,
+      decide: (present) => {
+        const box = present(mailbox);
+        const { head, keywords } = box;
+        const { event, changed, modified, head: after } = changeFlags(mailbox, head, box.flagsOf(wanted), { operation, flags: storedFlags(flags, keywords), unchangedSince, allowed });
         const { uidValidity, uidNext, highestModSeq, messages, bytes } = after;
         return { events: new Map([[mailbox, event ? [event] : []]]), result: { changed, modified, status: { id: mailbox, uidValidity, uidNext, highestModSeq, messages, bytes }, before: head.highestModSeq } };
       },
-      origin,
-    );
+    });
   }
 
   async append(account: string, mailbox: string, messages: readonly NewMessage[], origin: Origin): Promise<Appended> {
     bounded(messages.length);
-    const [access] = (await demand(this.pool, account, [[mailbox, 'i']])) as [Access];
+    const [access] = (await this.#demand(account, [[mailbox, 'i']])) as [Access];
     const entries = this.#entries(messages);
-    return decideMailboxes(
-      this.engine, [mailbox],
-      async () => ({ stands: new Map(), keywords: await readKeywords(this.pool, mailbox), quota: await this.#room(access) }),
-      (heads, { keywords, quota }) => {
-        const head = headOf(heads, mailbox);
+    return this.#desk.run({
+      mailboxes: [mailbox], whole: [], messages: messages.length, origin, read: () => this.#room(access),
+      decide: (present, room) => {
+        const { head, keywords } = present(mailbox);
         const entering = { columns: columnsOf(entries), flags: messages.map((m) => storedFlags(m.flags.filter(allowedBy(access)), keywords)) };
         const { events, uids, head: after } = appendMessages(mailbox, head, entering);
-        fits(quota, after.bytes - head.bytes, access);
+        fits(room, after.bytes - head.bytes, access);
         return { events: new Map([[mailbox, events]]), result: { uidValidity: head.uidValidity, uids } };
       },
-      origin,
-    );
+    });
   }
 
   #entries(messages: readonly NewMessage[]): readonly BatchEntry[] {
@@ -200,74 +220,79 @@ export class PostgresMailboxStore implements MailboxStore {
     }));
   }
 
-  copy(account: string, from: string, uids: readonly number[], to: string, origin: Origin): Promise<Copied> {
-    return this.#transfer(account, from, uids, to, false, origin);
-  }
-
-  move(account: string, from: string, uids: readonly number[], to: string, origin: Origin): Promise<Copied & { readonly highestModSeq: number }> {
-    return this.#transfer(account, from, uids, to, true, origin);
-  }
-
-  async #transfer(account: string, from: string, uids: readonly number[], to: string, moving: boolean, origin: Origin): Promise<Copied & { readonly highestModSeq: number }> {
+  async copy(account: string, from: string, uids: readonly number[], to: string, origin: Origin): Promise<Copied> {
     bounded(uids.length);
-    const [source, target] = (await demand(this.pool, account, [[from, moving ? 'rte' : 'r'], [to, 'i']])) as [Access, Access];
-    return decideMailboxes(
-      this.engine, moving ? [to, from] : [to],
-      async () => {
-        const [entries, keywords, quota] = await Promise.all([readEntries(this.pool, from, uids), readKeywords(this.pool, to), this.#room(target)]);
-        return { entries, keywords, quota, stands: new Map(moving ? [[from, entries.stand]] : []) };
+    const [, target] = (await this.#demand(account, [[from, 'r'], [to, 'i']])) as [Access, Access];
+    return this.#desk.run({
+      mailboxes: [to], whole: [], messages: uids.length, origin, read: async () => ({ entries: await readEntries(this.pool, from, uids), room: await this.#room(target) }),
+      decide: (present, { entries, room }) => {
+        const { head, keywords } = present(to);
+        const { columns, flags } = entries;
+        const copied = appendMessages(to, head, { columns, flags: flagsFor(flags, allowedBy(target), keywords), from });
+        fits(room, copied.head.bytes - head.bytes, target);
+        return { events: new Map([[to, copied.events]]), result: { uidValidity: head.uidValidity, from: columns.uids, to: copied.uids } };
       },
-      (heads, { entries, keywords, quota }) => {
-        const head = headOf(heads, to);
-        const copied = appendMessages(to, head, { columns: entries.columns, flags: flagsFor(entries, allowedBy(target), keywords), from });
-        // Moved within one account nothing is added to what it has.
-        if (!moving || source.accountId !== target.accountId) fits(quota, copied.head.bytes - head.bytes, target);
-        if (!moving) return { events: new Map([[to, copied.events]]), result: { ...copiedOf(head.uidValidity, entries, copied.uids), highestModSeq: 0 } };
-        const { columns } = entries;
-        const expunged = expungeAll(from, from === to ? copied.head : headOf(heads, from), { uids: columns.uids, messageIds: columns.messageIds, sizes: columns.sizes });
-        const events = from === to ? new Map([[to, [...copied.events, ...expunged.events]]]) : new Map([[to, copied.events], [from, expunged.events as readonly never[]]]);
-        return { events, result: { ...copiedOf(head.uidValidity, entries, copied.uids), highestModSeq: expunged.head.highestModSeq } };
+    });
+  }
+
+  async move(account: string, from: string, uids: readonly number[], to: string, origin: Origin): Promise<Copied & { readonly highestModSeq: number }> {
+    bounded(uids.length);
+    const [source, target] = (await this.#demand(account, [[from, 'rte'], [to, 'i']])) as [Access, Access];
+    // Moved within one account nothing is added to what it has.
+    const within = source.accountId === target.accountId;
+    return this.#desk.run({
+      mailboxes: [to, from], whole: [from], messages: uids.length, origin, read: async () => ({ entries: await readEntries(this.pool, from, uids), room: within ? Infinity : await this.#room(target) }),
+      decide: (present, { entries, room }) => {
+        const { head, keywords } = present(to);
+        const now = present(from).flagsOf(entries.columns.uids);
+        const columns = remaining(entries.columns, now.uids);
+        const copied = appendMessages(to, head, { columns, flags: flagsFor(now.flags, allowedBy(target), keywords), from });
+        fits(room, copied.head.bytes - head.bytes, target);
+        const gone = expungeAll(from, from === to ? copied.head : present(from).head, columns);
+        return { events: both(to, copied.events, from, gone.events), result: { uidValidity: head.uidValidity, from: columns.uids, to: copied.uids, highestModSeq: gone.head.highestModSeq } };
       },
-      origin,
-    );
+    });
   }
 
   async expunge(account: string, mailbox: string, uids: readonly number[] | undefined, origin: Origin): Promise<{ readonly uids: readonly number[]; readonly highestModSeq: number }> {
-    await demand(this.pool, account, [[mailbox, 'e']]);
-    return decideMailboxes(
-      this.engine, [mailbox],
-      async () => {
-        const { stand, doomed } = await readDoomed(this.pool, mailbox, uids);
-        return { doomed, stands: new Map([[mailbox, stand]]) };
+    await this.#demand(account, [[mailbox, 'e']]);
+    const asked = uids && new Set(uids);
+    return this.#desk.run({
+      mailboxes: [mailbox], whole: [mailbox], messages: uids?.length ?? 0, origin,
+      read: async () => {
+        const { columns } = await this.#holdings.get(mailbox, true);
+        const marked = columns?.having('\\Deleted').filter((uid) => asked?.has(uid) ?? true) ?? [];
+        return readGoing(this.pool, mailbox, marked);
       },
-      (heads, { doomed }) => {
-        const { events, head } = expungeAll(mailbox, headOf(heads, mailbox), doomed);
-        return { events: new Map([[mailbox, events]]), result: { uids: doomed.uids, highestModSeq: head.highestModSeq } };
+      decide: (present, doomed) => {
+        const now = present(mailbox).flagsOf(doomed.uids);
+        const going = remaining(doomed, now.uids.filter((_, i) => now.flags[i]?.includes('\\Deleted')));
+        const { events, head } = expungeAll(mailbox, present(mailbox).head, going);
+        return { events: new Map([[mailbox, events]]), result: { uids: going.uids, highestModSeq: head.highestModSeq } };
       },
-      origin,
-    );
+    });
   }
 
   async replace(account: string, from: string, uid: number, to: string, message: NewMessage, origin: Origin): Promise<Appended & { readonly highestModSeq: number }> {
-    const [, target] = (await demand(this.pool, account, [[from, 'te'], [to, 'i']])) as [Access, Access];
+    const [, target] = (await this.#demand(account, [[from, 'te'], [to, 'i']])) as [Access, Access];
     const entries = this.#entries([message]);
-    return decideMailboxes(
-      this.engine, [to, from],
-      async () => {
-        const [{ stand, doomed }, keywords, quota] = await Promise.all([readGoing(this.pool, from, [uid]), readKeywords(this.pool, to), this.#room(target)]);
-        if (doomed.uids.length === 0) throw new MailboxRefusal('nonexistent', String(uid));
-        return { doomed, keywords, quota, stands: new Map([[from, stand]]) };
-      },
-      (heads, { doomed, keywords, quota }) => {
-        const head = headOf(heads, to);
+    return this.#desk.run({
+      mailboxes: [to, from], whole: [from], messages: 1, origin, read: async () => ({ doomed: await readGoing(this.pool, from, [uid]), room: await this.#room(target) }),
+      decide: (present, { doomed, room }) => {
+        if (doomed.uids.length === 0 || present(from).flagsOf([uid]).uids.length === 0) throw new MailboxRefusal('nonexistent', String(uid));
+        const { head, keywords } = present(to);
         const added = appendMessages(to, head, { columns: columnsOf(entries), flags: [storedFlags(message.flags.filter(allowedBy(target)), keywords)] });
-        fits(quota, added.head.bytes - head.bytes - (doomed.sizes[0] ?? 0), target);
-        const gone = expungeAll(from, from === to ? added.head : headOf(heads, from), doomed);
-        const events = from === to ? new Map([[to, [...added.events, ...gone.events]]]) : new Map([[to, added.events], [from, gone.events as readonly never[]]]);
-        return { events, result: { uidValidity: head.uidValidity, uids: added.uids, highestModSeq: gone.head.highestModSeq } };
+        fits(room, added.head.bytes - head.bytes - (doomed.sizes[0] ?? 0), target);
+        const gone = expungeAll(from, from === to ? added.head : present(from).head, doomed);
+        return { events: both(to, added.events, from, gone.events), result: { uidValidity: head.uidValidity, uids: added.uids, highestModSeq: gone.head.highestModSeq } };
       },
-      origin,
-    );
+    });
+  }
+
+  /** Rights as they are now, and what the process keeps is known to be current or not. */
+  async #demand(account: string, demands: Parameters<KnownAccess['demand']>[1]): Promise<readonly Access[]> {
+    await this.#tail.current();
+    return this.#access.demand(account, demands);
   }
 
   async quota(account: string): Promise<Quota> {
@@ -303,7 +328,10 @@ export class PostgresMailboxStore implements MailboxStore {
   }
 }
 
-const headOf = <T>(heads: ReadonlyMap<string, T>, id: string): T => heads.get(id) as T;
+const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+
+const both = (to: string, added: readonly MailboxEvent[], from: string, gone: readonly MailboxEvent[]): ReadonlyMap<string, readonly MailboxEvent[]> =>
+  from === to ? new Map([[to, [...added, ...gone]]]) : new Map([[to, added], [from, gone]]);
 
 function bounded(count: number): void {
   if (count > MOST_AT_ONCE) throw new MailboxRefusal('too-many');
@@ -326,7 +354,7 @@ const allowedBy = ({ rights }: Access): ((flag: string) => boolean) => {
 };
 
 /** Flags in the target: those that the account may set there, keywords as the target has them. */
-function flagsFor({ messages: { flags } }: EntryFacts, allowed: (flag: string) => boolean, keywords: ReadonlyMap<string, string>): readonly (readonly string[])[] {
+function flagsFor(flags: readonly (readonly string[])[], allowed: (flag: string) => boolean, keywords: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const known = new Map<readonly string[], readonly string[]>();
   return flags.map((list) => {
     const there = known.get(list) ?? storedFlags(list.filter(allowed), keywords);
@@ -335,7 +363,18 @@ function flagsFor({ messages: { flags } }: EntryFacts, allowed: (flag: string) =
   });
 }
 
-const copiedOf = (uidValidity: number, { columns }: EntryFacts, to: readonly number[]): Copied => ({ uidValidity, from: columns.uids, to });
+/** When these messages entered, in their order, where it is known. */
+function savedIn(text: string, ascending: readonly { readonly uid: number }[]): readonly (number | undefined)[] {
+  const places = new Map(ascending.map(({ uid }, i) => [uid, i]));
+  const saved: (number | undefined)[] = [];
+  eachRun(text, (first, last, at) => {
+    for (let uid = first; uid <= last; uid++) {
+      const place = places.get(uid);
+      if (place !== undefined) saved[place] = Number(at);
+    }
+  });
+  return saved;
+}
 
 /** RFC 8474 §5.1: the same for the same octets. What stands before the body belongs to them. */
 function emailIdOf(sha256: string, prefix: string): string {

@@ -1,10 +1,9 @@
 import type pg from 'pg';
 import type { Hints } from '../../event-log/hints.js';
+import type { Tail } from './tail.js';
 
 /** ms between two looks; a look that takes longer than a fifth of it makes the next one wait. */
 const SPACING = 10;
-/** Rows of the history per look; the next look goes on where it ended. */
-const MOST = 2_000;
 
 type Watchers = Map<string, Set<() => void>>;
 
@@ -19,13 +18,22 @@ export class MailboxWatch {
   readonly #shared = new Map<string, ReadonlySet<string>>();
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
-  #from: number | undefined;
+  /** What has grown and nobody was told of yet. */
+  #grown = new Set<string>();
+  #all = false;
 
   constructor(
     private readonly pool: pg.Pool,
+    private readonly tail: Tail,
     private readonly hints: Hints,
     private readonly trouble: (error: unknown) => void,
-  ) {}
+  ) {
+    tail.onGrown((grown) => {
+      if (!this.#wanted) return;
+      if (grown === 'all') this.#all = true;
+      else for (const stream of grown.keys()) this.#grown.add(stream);
+    });
+  }
 
   mailbox(id: string, hint: () => void): () => void {
     return this.#watch(this.#mailboxes, id, hint);
@@ -59,37 +67,32 @@ export class MailboxWatch {
   }
 
   async #run(): Promise<void> {
-    this.#from = undefined;
+    // What was appended between the call of `watch` and now cannot be told apart.
+    this.#all = true;
     while (this.#wanted) {
       const seen = this.hints.seen('decision', 0);
       const started = performance.now();
       try {
-        const more = await this.#look();
+        await this.tail.current();
+        await this.#flush();
         const took = performance.now() - started;
         await this.hints.pause(Math.max(SPACING, 5 * took) - took, this.#closing.signal);
-        if (!more) await this.hints.wait('decision', 0, seen, this.#closing.signal);
+        await this.hints.wait('decision', 0, seen, this.#closing.signal);
       } catch (error) {
         if (!this.#closing.signal.aborted) this.trouble(error);
         await this.hints.pause(500, this.#closing.signal);
       }
     }
+    this.#grown.clear();
   }
 
-  /** @returns whether there may be more to see at once. */
-  async #look(): Promise<boolean> {
-    if (this.#from === undefined) {
-      const { rows } = await this.pool.query<{ next: number }>({ name: 'watch-start', text: `SELECT next FROM history.head WHERE topic = 'decision' AND partition = 0` });
-      this.#from = rows[0]?.next ?? 0;
-      // What was appended between the call of `watch` and now cannot be told apart.
+  async #flush(): Promise<void> {
+    const grown = this.#grown;
+    this.#grown = new Set();
+    if (this.#all) {
+      this.#all = false;
       for (const watchers of [this.#mailboxes, this.#accounts]) for (const id of [...watchers.keys()]) tell(watchers, id);
-      return false;
-    }
-    const { rows } = await this.pool.query<{ stream: string; next: number }>({
-      name: 'watch-look', text: `SELECT stream, position + count AS next FROM history.decision WHERE position >= $1 ORDER BY position LIMIT ${MOST}`, values: [this.#from],
-    });
-    this.#from = rows.at(-1)?.next ?? this.#from;
-    await this.#tell(new Set(rows.map((r) => r.stream)));
-    return rows.length === MOST;
+    } else await this.#tell(grown);
   }
 
   async #tell(streams: ReadonlySet<string>): Promise<void> {
