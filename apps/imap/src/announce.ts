@@ -11,7 +11,7 @@ export const BATCH = 16 * 1024;
 export function flagsResponse(session: Session, selected: Selected): void {
   const { live, readOnly } = selected;
   selected.keywords = live.keywords.size;
-  const all = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...live.keywords.values()];
+  const all = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft', ...[...live.keywords.values()].sort()];
   session.output.untagged(`FLAGS (${all.join(' ')})`);
   const kept = readOnly ? [] : [...all, '\\*'].filter((flag) => selected.may(rightFor(flag)));
   session.output.untagged(`OK [PERMANENTFLAGS (${kept.join(' ')})] ${readOnly ? 'Read-only' : 'Kept for good'}`);
