@@ -17,6 +17,7 @@ import { BodyCache } from '@kiroku/infra/read-model/search-index-cache.js';
 import { sortColumns } from '@kiroku/infra/read-model/search-index-sorting.js';
 import { MailboxSearch } from '@kiroku/infra/read-model/search-index.js';
 import type { RunningRole } from '@kiroku/infra/supervise/role-process.js';
+import { certificateWarnings } from '@kiroku/infra/telemetry/warnings.js';
 import { Imap } from './imap.js';
 import { LiveMailboxes } from './mailboxes/live-mailboxes.js';
 import { CachedStructures } from './mailboxes/structures.js';
@@ -68,7 +69,8 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   const listeners = await server.listen();
   const filler = new BackgroundFiller({ pool, log, metrics, trouble }, cache);
   await filler.start();
-  platform.live();
+  metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
+  platform.live(undefined, () => certificateWarnings(certificates.all, engine.clock.now()));
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'imap serves');
   return {
     drain: async () => {
