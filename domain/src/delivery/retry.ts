@@ -40,8 +40,6 @@ export const PMAIL_TABLE: readonly number[] = [300, 900, 1800, 3600, 10_800, 21_
 const GROWTH = 1.5;
 /** ms; this machine's own trouble passes soon or not at all. */
 const LOCAL_INTERVAL = 60 * SECOND;
-/** Times `maxAge`: whoever sent it is not to be left without a word for ever (RFC 5321 §6.1), but time to repair this server comes first. */
-const LOCAL_PATIENCE = 2;
 /** No two tries nearer to each other, ms. */
 const SHORTEST = SECOND;
 
@@ -103,10 +101,8 @@ export interface Circumstances {
 export function schedule(policy: RetryPolicy, state: RetryState, cause: Cause, { now, acceptedAt, chance }: Circumstances): Scheduled {
   const age = (state.from ?? acceptedAt) + policy.maxAge;
   if (cause === 'local') {
-    const end = age + (LOCAL_PATIENCE - 1) * policy.maxAge;
-    if (now >= end) return { state, giveUp: 'too-old', why: `trouble of this server: given up after ${duration(LOCAL_PATIENCE * policy.maxAge)} in all` };
-    const nextAt = Math.min(now + jittered(LOCAL_INTERVAL, policy, chance), end);
-    return { state, nextAt, until: end, why: `trouble of this server: not counted, ${inSeconds(nextAt - now)}` };
+    const nextAt = now + jittered(LOCAL_INTERVAL, policy, chance);
+    return { state, nextAt, until: Math.max(age, nextAt), why: `trouble of this server: not counted, ${inSeconds(nextAt - now)}` };
   }
   const after = counted(state, cause, now);
   const said = `${CAUSES[cause]}: try ${after.tries}`;

@@ -34,7 +34,7 @@ export function readFields(header: Binary, wanted: ReadonlySet<string>): Fields 
 }
 
 /** After the field's last line. */
-function fieldEnd(header: Binary, at: number): number {
+export function fieldEnd(header: Binary, at: number): number {
   for (let end = at; ; ) {
     const lf = header.indexOf('\n', end);
     if (lf < 0) return header.length;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { FetchItem } from './fetch-item.js';
-import { fetchLine, itemLabel, uidFlagsLines } from './fetch-response.js';
+import { itemLabel } from './fetch-response.js';
 import { read } from './testing.js';
 
 const body = (part: readonly number[], text = 'all', fields: readonly string[] = [], more = {}) => ({ item: 'BODY[]', peek: false, section: { part, text, fields }, ...more });
@@ -85,18 +85,4 @@ describe('the label of an item', () => {
     ));
 
   it('never says PEEK', () => expect(itemLabel({ item: 'BODY[]', peek: true, section: { part: [1], text: 'HEADER.FIELDS', fields: ['From', 'X (y)'] } })).toBe('BODY[1.HEADER.FIELDS (From "X (y)")]'));
-});
-
-describe('FETCH responses', () => {
-  const columns = { uids: [4, 9, 12], flags: [0, 1, 0], flagTexts: ['()', '(\\Seen $Junk)'] };
-
-  it('tell UIDs and flags, line by line', () => {
-    expect(uidFlagsLines(columns, 0, 3)).toBe('* 1 FETCH (UID 4 FLAGS ())\r\n* 2 FETCH (UID 9 FLAGS (\\Seen $Junk))\r\n* 3 FETCH (UID 12 FLAGS ())\r\n');
-    expect(uidFlagsLines({ ...columns, modSeqs: [1, 7, 3] }, 1, 2)).toBe('* 2 FETCH (UID 9 FLAGS (\\Seen $Junk) MODSEQ (7))\r\n');
-  });
-
-  it('name the UID for a client of UIDONLY', () => {
-    expect(fetchLine(3, 'FLAGS ()')).toBe('* 3 FETCH (FLAGS ())\r\n');
-    expect(fetchLine(12, 'FLAGS ()', true)).toBe('* 12 UIDFETCH (FLAGS ())\r\n');
-  });
 });

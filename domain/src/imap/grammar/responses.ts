@@ -3,14 +3,6 @@ import { astring, mailboxName, nstring, quoted } from './strings.js';
 /** The hierarchy separator of every namespace. */
 export const SEPARATOR = '"/"';
 
-/**
- * A status response without CRLF (RFC 9051 §7.1): `tag` is `*` for an untagged one.
- * @param code with its arguments, without brackets. It and `text` are ours or numbers: never what a client sent.
- */
-export function statusLine(tag: string, status: 'OK' | 'NO' | 'BAD' | 'BYE' | 'PREAUTH', text: string, code?: string): string {
-  return `${tag} ${status} ${code === undefined ? '' : `[${code}] `}${text}`;
-}
-
 // What follows are untagged responses without `* ` and CRLF. `utf8` as for `string`.
 
 /** Attributes and flags are atoms as they are. `childInfo`: RFC 5258 §3.5; `oldName`: RFC 9051 §7.3.1. */
@@ -34,8 +26,6 @@ export type StatusValue = readonly [item: string, value: number | string];
 /** Values that are text are printed as they are: `(id)`, `NIL`. */
 export const statusResponse = (name: string, values: readonly StatusValue[], utf8: boolean): string =>
   `STATUS ${mailboxName(name, utf8)} (${values.map(([item, value]) => `${item} ${value}`).join(' ')})`;
-
-export const flagsLine = (flags: readonly string[]): string => `FLAGS (${flags.join(' ')})`;
 
 /** RFC 4731 §3.1, RFC 9394 §3.1; `partial.set` undefined: nothing is there, NIL. */
 export interface SearchReturn {
@@ -62,24 +52,6 @@ export function numbersLine(verb: 'SEARCH' | 'SORT', numbers: ArrayLike<number>,
   let text: string = verb;
   for (let i = 0; i < numbers.length; i++) text += ` ${numbers[i] as number}`; // i is below the length
   return modSeq === undefined ? text : `${text} (MODSEQ ${modSeq})`;
-}
-
-/** `set` is not ''. */
-export const vanishedLine = (set: string, earlier: boolean): string => `VANISHED ${earlier ? '(EARLIER) ' : ''}${set}`;
-
-/** Prefixes of one kind each: own, other people's, shared. */
-export type Prefixes = readonly string[];
-
-export function namespaceLine(personal: Prefixes, others: Prefixes, shared: Prefixes, utf8: boolean): string {
-  const kind = (prefixes: Prefixes): string =>
-    prefixes.length === 0 ? 'NIL' : `(${prefixes.map((prefix) => `(${prefix === '' ? '""' : quotedName(prefix, utf8)} ${SEPARATOR})`).join('')})`;
-  return `NAMESPACE ${kind(personal)} ${kind(others)} ${kind(shared)}`;
-}
-
-/** RFC 9051 §6.3.10 has a `string` where other responses have a mailbox. */
-function quotedName(name: string, utf8: boolean): string {
-  const printed = mailboxName(name, utf8);
-  return printed.startsWith('"') || printed.startsWith('{') ? printed : `"${printed}"`;
 }
 
 export const quotaLine = (root: string, resources: readonly (readonly [name: string, usage: number, limit: number])[], utf8: boolean): string =>

@@ -1,6 +1,6 @@
-import { type Binary, binary } from '../../mime/binary.js';
+import { binary } from '../../mime/binary.js';
 import { decodeHeader } from '../../mime/encoded-words.js';
-import { unfold } from '../../mime/fields.js';
+import { fieldEnd, unfold } from '../../mime/fields.js';
 import { HEADER_LIMIT } from '../../mime/structure.js';
 import { fold } from './fold.js';
 
@@ -26,16 +26,6 @@ export function headerLines(header: Uint8Array): readonly HeaderLine[] {
     at = end;
   }
   return lines;
-}
-
-function fieldEnd(header: Binary, at: number): number {
-  for (let end = at; ; ) {
-    const lf = header.indexOf('\n', end);
-    if (lf < 0) return header.length;
-    end = lf + 1;
-    const next = header.charCodeAt(end);
-    if (next !== 32 && next !== 9) return end;
-  }
 }
 
 /** What TEXT looks for in a header, and what its signature is made of. Folded. */
