@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 
 /** What a test costs is in its name; each suite has its own patience. Times in milliseconds. */
 const SUITES = {
-  unit: { match: '**/!(*.int|*.e2e|*.crash).spec.ts', timeout: 10_000, workers: 2 },
+  unit: { match: '**/!(*.int|*.e2e|*.crash|*.engines).spec.ts', timeout: 10_000, workers: 2 },
   int: { match: '**/*.int.spec.ts', timeout: 120_000, workers: 2 },
   e2e: { match: '**/*.e2e.spec.ts', timeout: 180_000, workers: 1 },
+  // Kafka, an S3 server: tools/engines provides them.
+  engines: { match: '**/*.engines.spec.ts', timeout: 300_000, workers: 1 },
   crash: { match: '**/*.crash.spec.ts', timeout: 1_500_000, workers: 1 },
 };
 
