@@ -19,6 +19,12 @@ export interface Role {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/**
+ * For glibc's malloc. Few arenas: threads that come and go would each keep a share of memory. Fixed thresholds (bytes): left to itself
+ * malloc raises them to 32 MB once a password was hashed (19 MiB each), and what hashing took is then never given back.
+ */
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
+
 /** One line of the process log. Details hold no secrets. */
 export type Log = (level: 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>) => void;
 
@@ -101,8 +107,7 @@ export class RoleSlot {
     const { role, index, postgres, tell, log, changed, readyWithin } = this.options;
     const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), restarts: this.restarts, ...tell };
     const child = spawn(process.execPath, [...(role.nodeOptions ?? []), role.script], {
-      // Few malloc arenas: threads that come and go would each keep a share of memory.
-      env: { MALLOC_ARENA_MAX: '2', ...role.env, ...process.env, [RUNTIME]: JSON.stringify(runtime) },
+      env: { ...MALLOC, ...role.env, ...process.env, [RUNTIME]: JSON.stringify(runtime) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child = child;
