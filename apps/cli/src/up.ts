@@ -83,7 +83,7 @@ async function complain(lang: string | undefined, words: (texts: typeof Texts, l
 }
 
 /** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
-const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 2, imap: 8, worker: 2 };
+const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 8, imap: 8, worker: 4 };
 const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
 
 /** An import of accounts hashes passwords on all cores: four threads, Node's default, may be fewer. */

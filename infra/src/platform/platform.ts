@@ -17,6 +17,9 @@ import { type Logger, openLogger } from '../telemetry/logger.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { restartWarnings, type Warning } from '../telemetry/warnings.js';
 
+/** Roles whose every statement looks up rows by a key. The others also count, list and compare. */
+const BY_KEY = ['smtp', 'delivery', 'pop3', 'imap'];
+
 /** What every role stands on. Opened once per process; nothing connects before it is used. */
 export interface Platform {
   readonly role: string;
@@ -46,7 +49,7 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
   if (nice > 0) giveWay(process.pid, nice);
   const metrics = new Metrics(role);
   const trouble = reporter(logger, metrics);
-  const pool = openPool(address, connections, trouble);
+  const pool = openPool(address, connections, trouble, { byKey: BY_KEY.includes(role) });
   if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
   const count = (type: string, by: number): void => metrics.count('kiroku_facts_total', 'Facts appended to the event log, by type', by, { type });

@@ -8,17 +8,33 @@ const types: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) => ((oid as number) === INT8 ? Number : pg.types.getTypeParser(oid, format)) as never,
 };
 
-/** Options for any connection. Statements that take longer than `timeout` ms fail: a stuck database becomes a 4xx, not a hang. */
-export function connectionOptions(address: PostgresConnection, timeout = 20_000): pg.ClientConfig {
-  // Prepared statements are simple and run all the time: planning them anew costs more than it could win.
-  const options = '-c plan_cache_mode=force_generic_plan';
+/** Prepared statements are simple and run all the time: planning them anew costs more than it could win. */
+const GENERIC = '-c plan_cache_mode=force_generic_plan';
+/** Over TCP: a process whose machine is cut off loses its locks, so its partitions and its due work, within 20 s. */
+const KEEPALIVE = '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=15000';
+/**
+ * For roles that look up rows by key and nothing else: a plan made while a queue was empty would read the whole table for each row
+ * of a batch, and is kept when the queue has filled.
+ */
+const BY_KEY = '-c enable_seqscan=off';
+
+export interface Connecting {
+  /** ms. Statements that take longer fail: a stuck database becomes a 4xx, not a hang. */
+  readonly timeout?: number;
+  /** Tables are never read whole. */
+  readonly byKey?: boolean;
+}
+
+/** Options for any connection. */
+export function connectionOptions(address: PostgresConnection, { timeout = 20_000, byKey = false }: Connecting = {}): pg.ClientConfig {
+  const options = [GENERIC, KEEPALIVE, ...(byKey ? [BY_KEY] : [])].join(' ');
   // A statement need not wait for the answer to the one before (see event-store/pipeline.ts); who awaits each sees no difference.
   return { ...address, types, options, pipeline: true, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
 }
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
-export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined): pg.Pool {
-  const pool = new pg.Pool({ ...connectionOptions(address), max, idleTimeoutMillis: 10_000 });
+export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined, how: Connecting = {}): pg.Pool {
+  const pool = new pg.Pool({ ...connectionOptions(address, how), max, idleTimeoutMillis: 10_000 });
   pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
   return pool;
 }

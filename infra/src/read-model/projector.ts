@@ -12,6 +12,8 @@ export interface Pipeline extends Queryable {
   send(statement: pg.QueryConfig): void;
 }
 
+const UNIQUE_VIOLATION = '23505';
+
 interface Touched {
   readonly key: Row;
   row: Row | undefined;
@@ -30,9 +32,15 @@ export class Projector {
   readonly #blind: ReadonlySet<string>;
   readonly #table: string;
   readonly #load: string;
+  readonly #insert: string;
   readonly #store: string;
   readonly #remove: string;
   readonly #keyColumns: Readonly<Record<string, ColumnType>>;
+  /**
+   * Rows are inserted as new ones, until one turns out not to be: where every row is written once, that saves looking for each. Only
+   * where statements stand alone: in a transaction the refused one would break the others.
+   */
+  asNew = false;
 
   constructor(
     readonly projection: Projection,
@@ -55,7 +63,8 @@ export class Projector {
       `SELECT ${what} FROM ${arrays(key)} CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
     this.#load = found(selected);
     // In the key's order the index is written page by page: a large batch takes half the time.
-    this.#store = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ORDER BY ${key.map(quote).join(', ')}
+    this.#insert = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ORDER BY ${key.map(quote).join(', ')}`;
+    this.#store = `${this.#insert}
       ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
     this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
   }
@@ -130,8 +139,20 @@ export class Projector {
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
     const values = rows.length > 0 ? [...columnArrays(rows, this.projection.columns)] : [];
     await after;
-    if (rows.length > 0) await run(db, { name: this.#named('store'), text: this.#store, values });
+    if (rows.length > 0 && !(await this.#stored(db, values))) await run(db, { name: this.#named('store'), text: this.#store, values });
     if (gone.length > 0) await run(db, { name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
+  }
+
+  /** @returns whether all rows were new ones, and are stored. */
+  async #stored(db: Queryable | Pipeline, values: unknown[]): Promise<boolean> {
+    if (!this.asNew) return false;
+    try {
+      await db.query({ name: this.#named('insert'), text: this.#insert, values });
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      return (this.asNew = false);
+    }
   }
 
   /** What the events behind this one remove, as long as they do nothing else: all mailboxes of an account may go at once. */

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
 import { until } from '../rig/until.js';
 import { Hints } from '../event-log/hints.js';
+import { openPool } from './database.js';
 import { FROM_THE_START, type Head, PostgresQueue } from './queue.js';
 import { type Member, NINE, recorded, type TestHistory, testHistory } from './testing.js';
 
@@ -66,6 +67,36 @@ describe('the queue', () => {
     ], NINE, 3);
     expect(addresses(heads).filter((a) => a.startsWith('a'))).toEqual(['a2@y.test', 'a3@y.test']);
     expect(addresses(heads).filter((a) => a.startsWith('b'))).toEqual(['b0@y.test', 'b1@y.test', 'b2@y.test']);
+  });
+
+  it('looks at no rows but those it reads and claims, also with plans made while the queue was empty', async () => {
+    const pool = openPool(h.connection, 1, () => undefined, { byKey: true });
+    const hints = new Hints(h.connection, pool, () => undefined);
+    const queue = new PostgresQueue(pool, hints, h.engine.ids.uuid());
+    const touched = async (): Promise<number> => {
+      await pool.query('SELECT pg_stat_force_next_flush()');
+      const { rows } = await h.pool.query<{ n: number }>(`SELECT (seq_tup_read + idx_tup_fetch)::bigint AS n FROM pg_stat_user_tables WHERE relname = 'queue_1' AND schemaname = 'view'`);
+      return rows[0]?.n ?? NaN;
+    };
+    try {
+      await enqueue(['a@y.test']);
+      await h.pool.query('VACUUM ANALYZE view.queue_1');
+      const [first] = await queue.rows([{ message_id: `Q${String(count).padStart(6, '0')}`, address: 'a@y.test' }]);
+      if (!first) throw new Error('no row');
+      await queue.claim([{ row: first, host: 'y.test' }], NINE);
+      await h.pool.query(`INSERT INTO view.queue_1 (message_id, address, recipient, via, destination, partition, sender, state, next_at, priority, attempts, accepted_at, retry, route, delayed, size, message, version)
+        SELECT 'M' || n, 'u@d', '', '[]', 'd', n % 16, 's', 'waiting', $1::bigint + n, 0, 0, 0, '{}', '', false, 0, '{}', 1 FROM generate_series(1, 5000) n`, [NINE]);
+      const names = Array.from({ length: 200 }, (_, n) => ({ message_id: `M${n * 25 + 1}`, address: 'u@d' }));
+      const before = await touched();
+      const rows = await queue.rows(names);
+      expect(rows).toHaveLength(200);
+      expect(await queue.claim(rows.map((row) => ({ row, host: 'd' })), NINE)).toHaveLength(200);
+      await until('the statistics are told', 10_000, async () => (await touched()) - before >= 400);
+      expect((await touched()) - before).toBeLessThan(1_000);
+    } finally {
+      await hints.close();
+      await pool.end();
+    }
   });
 
   it('finds due rows by an index, however long the queue', async () => {

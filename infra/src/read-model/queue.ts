@@ -143,8 +143,9 @@ export class PostgresQueue {
              SELECT d.m, d.a, q.partition, $5::uuid, d.h, greatest($6::bigint, q.last_at + 1)
              FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS d(m, a, v, h)
              CROSS JOIN LATERAL (
+               -- Not as state = 'waiting': an index of all that wait looks as good as the key to a planner that saw an empty queue.
                -- Locked: a row that somebody else has delivered and unclaimed since this statement began is gone, not claimable. Skipped: whoever writes it now is not waited for.
-               SELECT partition, last_at FROM view.queue_1 v WHERE v.message_id = d.m AND v.address = d.a AND v.state = 'waiting' AND v.version = d.v LIMIT 1
+               SELECT partition, last_at FROM view.queue_1 v WHERE v.message_id = d.m AND v.address = d.a AND v.state || '' = 'waiting' AND v.version = d.v LIMIT 1
                FOR KEY SHARE SKIP LOCKED) q
              ORDER BY d.m, d.a
              ON CONFLICT DO NOTHING RETURNING message_id, address`,

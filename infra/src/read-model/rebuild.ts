@@ -100,7 +100,8 @@ export class Rebuild {
   #alongside<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
     return guarded(this.pool, async (db) => {
       await db.query('SET synchronous_commit = off');
-      return work(db);
+      this.#fresh.asNew = true;
+      return work(db).finally(() => (this.#fresh.asNew = false));
     });
   }
 
