@@ -161,6 +161,12 @@ function suite(name, args) {
   return run(NODE, [...jest, ...report, ...args], { KIROKU_SUITE: name });
 }
 
+/** Real Kafka and S3 servers, fetched when they are not in the cache; not part of `test`, which needs neither Java nor Go. */
+async function testEngines(args) {
+  await must(NODE, ['tools/engines/provision.mjs']);
+  return suite('engines', args);
+}
+
 async function testAll(args) {
   const failed = [];
   if ((await check(['lint', 'typecheck'], [])) !== 0) failed.push('lint or typecheck');
@@ -184,6 +190,7 @@ const TASKS = {
   'test:int': (args) => suite('int', args),
   'test:e2e': (args) => suite('e2e', args),
   'test:crash': (args) => suite('crash', args),
+  'test:engines': testEngines,
 };
 
 const [name = 'build', ...args] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, chmodSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { LineSocket } from './line-socket.js';
+import { basename, dirname, join } from 'node:path';
+import { LineSocket, type Target } from './line-socket.js';
 import { startOf } from '../supervise/process-table.js';
 import { freePorts } from './ports.js';
 import { alive, processTree, signalAll } from './processes.js';
@@ -25,6 +25,10 @@ export interface KirokuOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds until every port answers. */
   readonly patience?: number;
+  /** The address it binds to and is reached at, instead of the loopback one. */
+  readonly host?: string;
+  /** What stands before `./kiroku` so that it runs elsewhere, with the process id of what is started. */
+  readonly within?: readonly string[];
 }
 
 export interface CommandResult {
@@ -47,7 +51,10 @@ process.on('exit', () => {
   for (const server of running) server.killAll();
 });
 
-/** A real server, driven only by what design.md §6 fixes: `./kiroku`, KIROKU_* variables, ports. */
+/**
+ * A real server, driven only by what design.md §6 fixes: `./kiroku`, KIROKU_* variables, ports. Where KIROKU_RIG_LOG names a folder, its
+ * whole log is kept there.
+ */
 export class Kiroku {
   readonly #log: string[] = [];
   #child: ChildProcess | undefined;
@@ -79,10 +86,11 @@ export class Kiroku {
   /** Runs `./kiroku up` (again) with the same data and ports. */
   async up(): Promise<void> {
     running.add(this);
-    const child = spawn(program(), ['up'], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'], cwd: this.data });
+    const [file, args] = this.#command('up');
+    const child = spawn(file, args, { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'], cwd: this.data });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#keepLog);
-    child.on('error', (error) => this.#keepLog(`cannot run ${program()}: ${error.message}\n`));
+    child.on('error', (error) => this.#keepLog(`cannot run ${file}: ${error.message}\n`));
     const ended = new Promise<never>((_, reject) => {
       child.once('exit', (code, signal) => reject(new Error(`./kiroku up ended with ${code ?? signal}`)));
     });
@@ -95,13 +103,18 @@ export class Kiroku {
 
   /** Whether SMTP, POP3 and HTTP answer now. */
   async answers(): Promise<boolean> {
-    await greeted(this.ports.smtp, '220');
-    await greeted(this.ports.submission, '220');
-    await greeted(this.ports.pop3, '+OK');
-    await fetch(`http://127.0.0.1:${this.ports.http}/`, { signal: AbortSignal.timeout(3_000) }).then((answer) =>
+    const { host } = this;
+    await greeted({ host, port: this.ports.smtp }, '220');
+    await greeted({ host, port: this.ports.submission }, '220');
+    await greeted({ host, port: this.ports.pop3 }, '+OK');
+    await fetch(`http://${host}:${this.ports.http}/`, { signal: AbortSignal.timeout(3_000) }).then((answer) =>
       answer.arrayBuffer(),
     );
     return true;
+  }
+
+  get host(): string {
+    return this.options.host ?? '127.0.0.1';
   }
 
   get pid(): number {
@@ -132,7 +145,12 @@ export class Kiroku {
 
   /** One command of the command line against this server. */
   cli(...args: string[]): Promise<CommandResult> {
-    return run(program(), args, this.#env());
+    return run(...this.#command(...args), this.#env());
+  }
+
+  #command(...args: string[]): [file: string, args: string[]] {
+    const [file = '', ...rest] = [...(this.options.within ?? []), program(), ...args];
+    return [file, rest];
   }
 
   /** As `cli`, but a code other than 0 is an error. */
@@ -183,7 +201,7 @@ export class Kiroku {
     return {
       ...Object.fromEntries(outside),
       KIROKU_DATA: this.data,
-      KIROKU_BIND: '127.0.0.1',
+      KIROKU_BIND: this.host,
       KIROKU_SMTP_PORT: `${smtp}`,
       KIROKU_SUBMISSION_PORT: `${submission}`,
       KIROKU_SMTPS_PORT: `${smtps}`,
@@ -213,6 +231,8 @@ export class Kiroku {
   }
 
   readonly #keepLog = (text: string): void => {
+    const folder = process.env.KIROKU_RIG_LOG;
+    if (folder) appendFileSync(join(folder, `${basename(this.data)}.log`), text);
     this.#log.push(...text.split('\n').filter(Boolean));
     this.#log.splice(0, this.#log.length - LOG_LINES_KEPT);
   };
@@ -237,11 +257,11 @@ export function run(file: string, args: readonly string[], env = process.env, in
   });
 }
 
-async function greeted(port: number, expected: string): Promise<void> {
-  const socket = await LineSocket.connect({ port }, 2_000);
+async function greeted(target: Target, expected: string): Promise<void> {
+  const socket = await LineSocket.connect(target, 2_000);
   try {
     const line = await socket.readLine(3_000);
-    if (!line.startsWith(expected)) throw new Error(`port ${port}: ${line}`);
+    if (!line.startsWith(expected)) throw new Error(`port ${target.port}: ${line}`);
   } finally {
     socket.close();
   }

@@ -103,6 +103,8 @@ export class ScriptedConnection {
   rcpt: string[] = [];
   closed = false;
   socket: Socket;
+  /** The connection below TLS. */
+  readonly tcp: Socket;
   encrypted = false;
 
   private buffer = Buffer.alloc(0);
@@ -120,6 +122,7 @@ export class ScriptedConnection {
     private readonly smtp: ScriptedSmtp,
   ) {
     this.socket = socket;
+    this.tcp = socket;
     if (smtp.options.implicitTls) this.encrypt();
     else this.follow();
     this.work(() => this.react('greeting', '', '220 scripted.test ESMTP'));
@@ -228,7 +231,7 @@ export class ScriptedConnection {
     else if (reaction.say !== undefined) this.say(reaction.say);
     if (!('drop' in reaction)) return;
     this.mode = 'ignore';
-    if (reaction.reset) this.socket.resetAndDestroy();
+    if (reaction.reset) this.tcp.resetAndDestroy();
     else this.socket.end();
   }
 
