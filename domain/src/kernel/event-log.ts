@@ -7,9 +7,12 @@ import type { Recorded } from './event.js';
 export type Topic = 'mail' | 'session' | 'decision';
 export const TOPICS: readonly Topic[] = ['mail', 'session', 'decision'];
 
+/** The topics of facts: those that are appended to the log itself. */
+export type Fact = Exclude<Topic, 'decision'>;
+
 /** One fact to append. Facts with the same topic and key keep their order. */
 export interface Entry {
-  readonly topic: Exclude<Topic, 'decision'>;
+  readonly topic: Fact;
   readonly key: string;
   readonly event: Recorded;
 }
@@ -82,6 +85,10 @@ export interface EventLog {
   read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]>;
   /** The events at these positions, in their order; what retention has removed is absent. For looking up few. */
   at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]>;
+  /** The last position at or below `before` up to which facts can be forgotten: what lies together is forgotten together. */
+  forgettable(topic: Fact, partition: number, before: number): Promise<number>;
+  /** Removes the facts below a position that `forgettable` gave; nobody can read them any more. For retention. */
+  forget(topic: Fact, partition: number, before: number): Promise<void>;
   consume(consumer: Consumer): Promise<Subscription>;
 }
 

@@ -42,6 +42,25 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       expect(events[0]).toEqual({ position: 0, key: 'K1', event: fact(1) });
     });
 
+    it('forgets facts up to where it says that it can, and reads on at the first one kept', async () => {
+      const partition = partitionOf('old', h.log.partitions('session'));
+      const before = await h.log.head('session', partition);
+      for (const first of [0, 5]) await h.log.append(Array.from({ length: 5 }, (_, n) => ({ topic: 'session' as const, key: 'old', event: fact(first + n) })));
+      const head = await h.log.head('session', partition);
+      expect(head).toBe(before + 10);
+      const cut = await h.log.forgettable('session', partition, head - 2);
+      expect(cut).toBeGreaterThanOrEqual(before + 5);
+      expect(cut).toBeLessThanOrEqual(head - 2);
+      await h.log.forget('session', partition, cut);
+      expect((await h.log.read('session', partition, 0, 100)).map((e) => e.position)).toEqual(Array.from({ length: head - cut }, (_, n) => cut + n));
+      expect((await h.log.at('session', partition, [cut - 1, cut])).map((e) => e.position)).toEqual([cut]);
+      expect(await h.log.forgettable('session', partition, cut)).toBeLessThanOrEqual(cut);
+      await h.log.forget('session', partition, await h.log.forgettable('session', partition, head));
+      expect(await h.log.read('session', partition, 0, 100)).toEqual([]);
+      await h.log.append([{ topic: 'session', key: 'old', event: fact(11) }]);
+      expect((await h.log.read('session', partition, 0, 100)).map((e) => e.position)).toEqual([head]);
+    });
+
     it('reads from any position, also inside what was appended together, and no more than asked for', async () => {
       const partition = partitionOf('K1', h.log.partitions('mail'));
       expect(numbers(await h.log.read('mail', partition, 1, 2))).toEqual([2, 3]);

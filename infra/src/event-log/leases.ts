@@ -30,7 +30,7 @@ export class PartitionLeases {
     private readonly wanted: readonly Place[],
     private readonly trouble: (error: unknown) => void,
   ) {
-    this.#group = hash(group);
+    this.#group = groupNumber(group);
     this.#forget = hints.onLost(() => {
       this.#held.clear();
       this.#asked.clear();
@@ -102,5 +102,5 @@ export class PartitionLeases {
 
 const place = (topic: Topic, partition: number): string => `${topic}/${partition}`;
 const number = (topic: Topic, partition: number): number => TOPICS.indexOf(topic) * 1_000 + partition;
-/** 31 bits, so that the signed lock key and the unsigned oid in pg_locks are the same number. */
-const hash = (text: string): number => [...text].reduce((h, c) => (Math.imul(h ^ c.charCodeAt(0), 0x01000193) >>> 0) & 0x7fffffff, 0x11c9dc5);
+/** The first key of a group's locks. 31 bits, so that the signed key and the unsigned oid in pg_locks are the same number. */
+export const groupNumber = (text: string): number => [...text].reduce((h, c) => (Math.imul(h ^ c.charCodeAt(0), 0x01000193) >>> 0) & 0x7fffffff, 0x11c9dc5);

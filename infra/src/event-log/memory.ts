@@ -1,5 +1,5 @@
 import {
-  type Consumer, type Entry, type EventLog, partitionOf, type Positioned, type Subscription, type Topic,
+  type Consumer, type Entry, type EventLog, type Fact, partitionOf, type Positioned, type Subscription, type Topic,
 } from '@kiroku/domain/kernel/event-log.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
@@ -10,6 +10,8 @@ const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 4, session: 2, decis
 /** The event log in memory, for tests: same promises, but nothing outlives the process. */
 export class MemoryEventLog implements EventLog {
   readonly #topics = new Map<string, Positioned[]>();
+  /** Below these positions. */
+  readonly #forgotten = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
   #changes = 0;
   readonly #groups = new Map<string, Set<object>>();
@@ -44,13 +46,23 @@ export class MemoryEventLog implements EventLog {
   }
 
   read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
-    const events = this.#events(topic, partition).slice(from, from + limit);
+    const first = Math.max(from, this.#forgotten.get(`${topic}/${partition}`) ?? 0);
+    const events = this.#events(topic, partition).slice(first, first + limit);
     return Promise.resolve(events.map((p) => ({ ...p, event: upcast(p.event, this.upgrades) })));
   }
 
   async at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]> {
     const wanted = new Set(positions);
     return (await this.read(topic, partition, 0, Infinity)).filter((e) => wanted.has(e.position));
+  }
+
+  forgettable(_: Fact, __: number, before: number): Promise<number> {
+    return Promise.resolve(before);
+  }
+
+  forget(topic: Fact, partition: number, before: number): Promise<void> {
+    this.#forgotten.set(`${topic}/${partition}`, before);
+    return Promise.resolve();
   }
 
   consume(consumer: Consumer): Promise<Subscription> {

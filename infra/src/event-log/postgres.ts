@@ -1,10 +1,10 @@
-import { type Consumer, type Entry, type EventLog, partitionOf, type Positioned, type Subscription, type Topic } from '@kiroku/domain/kernel/event-log.js';
+import { type Consumer, type Entry, type EventLog, type Fact, partitionOf, type Positioned, type Subscription, type Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
+import { consumeByLeases } from './consume.js';
+import { Decisions, READ_SIZE } from './decisions.js';
 import type { Hints } from './hints.js';
-import { PartitionLeases } from './leases.js';
-import { runPartition } from './run-partition.js';
 import { whenGathered } from '../platform/gathering.js';
 import { transaction } from '../read-model/database.js';
 
@@ -16,16 +16,12 @@ const MOST_PER_APPEND = 2_000;
 /** Characters per row and per append, unless one event alone has more: a thousand recipients make an event of 300 KB. */
 const ROW_SIZE = 1 << 20;
 const APPEND_SIZE = 16 << 20;
-/** Bytes that one read may take from the disk, as they lie there: compressed to a fifth or so. */
-const READ_SIZE = 2 << 20;
 
-type Fact = Exclude<Topic, 'decision'>;
 /** An entry as it will lie in its row. */
 interface Line { readonly partition: number; readonly type: string; readonly json: string }
 /** A row to be: `entries` is a JSON list of `{ k: key, e: event }`. The database never looks inside. */
 interface FactRow { readonly partition: number; readonly count: number; readonly entries: string }
-/** A row as it is read; `stream` and `version` (of its first event) only of decisions. */
-interface StoredRow { readonly position: number; readonly stream?: string; readonly version?: number; readonly entries: string }
+interface StoredRow { readonly position: number; readonly entries: string }
 interface Waiting { readonly lines: readonly Line[]; readonly size: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 /**
@@ -36,15 +32,18 @@ export class PostgresEventLog implements EventLog {
   readonly #queues: Record<Fact, Waiting[]> = { mail: [], session: [] };
   readonly #busy = new Set<Fact>();
   readonly #served: Record<Fact, number> = { mail: 0, session: 0 };
+  readonly #decisions: Decisions;
 
   constructor(
     private readonly pool: pg.Pool,
-    private readonly hints: Hints,
+    readonly hints: Hints,
     private readonly upgrades: Upgrades = {},
     private readonly now: () => number = Date.now,
     /** Told after each append how many facts of a type it held. */
     private readonly appended: (type: string, count: number) => void = () => undefined,
-  ) {}
+  ) {
+    this.#decisions = new Decisions(pool, upgrades);
+  }
 
   partitions(topic: Topic): number {
     return PARTITIONS[topic];
@@ -111,97 +110,69 @@ export class PostgresEventLog implements EventLog {
   }
 
   async read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
+    if (topic === 'decision') return this.#decisions.read(from, limit);
     const found = await this.#rows(topic, partition, from, limit);
     if (found.length > 0) return found;
     const next = await this.#firstKept(topic, partition, from);
     return next === undefined ? [] : this.#rows(topic, partition, next, limit);
   }
 
-  async #rows(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
-    const { rows } = await this.pool.query<StoredRow>(
-      topic === 'decision'
-        ? {
-            name: 'read-decisions',
-            text: `SELECT position, stream, version, entries FROM (
-                     SELECT position, stream, version, events AS entries, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
-                     FROM history.decision
-                     WHERE position >= coalesce((SELECT max(position) FROM history.decision WHERE position <= $1), 0)
-                       AND position + count > $1 AND position < $2) r
-                   WHERE before < $3 ORDER BY position`,
-            values: [from, from + limit, READ_SIZE],
-          }
-        : {
-            name: `read-${topic}`,
-            text: `SELECT position, entries FROM (
-                     SELECT position, entries, sum(pg_column_size(entries)) OVER (ORDER BY position) - pg_column_size(entries) AS before
-                     FROM history.${topic}
-                     WHERE partition = $3 AND position + count > $1 AND position < $2
-                       AND position >= coalesce((SELECT max(position) FROM history.${topic} WHERE partition = $3 AND position <= $1), 0)) r
-                   WHERE before < $4 ORDER BY position`,
-            values: [from, from + limit, partition, READ_SIZE],
-          },
-    );
+  async #rows(topic: Fact, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
+    const { rows } = await this.pool.query<StoredRow>({
+      name: `read-${topic}`,
+      text: `SELECT position, entries FROM (
+               SELECT position, entries, sum(pg_column_size(entries)) OVER (ORDER BY position) - pg_column_size(entries) AS before
+               FROM history.${topic}
+               WHERE partition = $3 AND position + count > $1 AND position < $2
+                 AND position >= coalesce((SELECT max(position) FROM history.${topic} WHERE partition = $3 AND position <= $1), 0)) r
+             WHERE before < $4 ORDER BY position`,
+      values: [from, from + limit, partition, READ_SIZE],
+    });
     const events: Positioned[] = [];
     for (const row of rows)
       for (const event of this.#eventsOf(row)) if (event.position >= from && events.length < limit) events.push(event);
     return events;
   }
 
-  #eventsOf({ position, stream, version, entries }: StoredRow): readonly Positioned[] {
-    if (stream === undefined)
-      return (JSON.parse(entries) as readonly { k: string; e: Recorded }[]).map(({ k, e }, i) => ({ position: position + i, key: k, event: upcast(e, this.upgrades) }));
-    return (JSON.parse(entries) as readonly Recorded[]).map((e, i) => ({
-      position: position + i, key: stream, version: (version ?? 0) + i, event: upcast(e, this.upgrades),
-    }));
+  #eventsOf({ position, entries }: StoredRow): readonly Positioned[] {
+    return (JSON.parse(entries) as readonly { k: string; e: Recorded }[]).map(({ k, e }, i) => ({ position: position + i, key: k, event: upcast(e, this.upgrades) }));
   }
 
   async at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]> {
+    if (topic === 'decision') return this.#decisions.at(positions);
     if (positions.length === 0) return [];
     const wanted = new Set(positions);
-    const table = topic === 'decision' ? 'stream, version, events AS entries, count FROM history.decision d WHERE' : `entries, count FROM history.${topic} d WHERE partition = $2 AND`;
     const { rows } = await this.pool.query<StoredRow>({
       name: `at-${topic}`,
       text: `SELECT DISTINCT ON (r.position) r.* FROM unnest($1::bigint[]) AS p(position) CROSS JOIN LATERAL (
-               SELECT position, ${table} position <= p.position ORDER BY position DESC LIMIT 1) r
+               SELECT position, entries, count FROM history.${topic} d WHERE partition = $2 AND position <= p.position ORDER BY position DESC LIMIT 1) r
              WHERE p.position < r.position + r.count ORDER BY r.position`,
-      values: topic === 'decision' ? [positions] : [positions, partition],
+      values: [positions, partition],
     });
     return rows.flatMap((row) => this.#eventsOf(row).filter((e) => wanted.has(e.position)));
   }
 
   /** Where reading goes on when retention has removed what was there; undefined at the head. */
-  async #firstKept(topic: Topic, partition: number, from: number): Promise<number | undefined> {
+  async #firstKept(topic: Fact, partition: number, from: number): Promise<number | undefined> {
     const { rows } = await this.pool.query<{ position: number | null }>(
-      topic === 'decision'
-        ? 'SELECT min(position) AS position FROM history.decision WHERE position >= $1'
-        : `SELECT min(position) AS position FROM history.${topic} WHERE partition = $2 AND position >= $1`,
-      topic === 'decision' ? [from] : [from, partition],
-    );
+      `SELECT min(position) AS position FROM history.${topic} WHERE partition = $2 AND position >= $1`, [from, partition]);
     return rows[0]?.position ?? undefined;
   }
 
-  async consume(consumer: Consumer): Promise<Subscription> {
-    const stopping = new AbortController();
-    const wanted = consumer.topics.flatMap((topic) => Array.from({ length: PARTITIONS[topic] }, (_, partition) => ({ topic, partition })));
-    const leases = await PartitionLeases.open(this.hints, consumer.group, wanted, (error) => consumer.trouble(error));
-    const most = Math.max(...consumer.topics.map((topic) => PARTITIONS[topic]));
-    const loops = wanted.map(({ topic, partition }) =>
-      runPartition(this, consumer, topic, partition, {
-        batch: consumer.batch * Math.ceil(most / PARTITIONS[topic]),
-        stopping: stopping.signal,
-        mine: () => leases.has(topic, partition),
-        seen: () => this.hints.seen(topic, partition),
-        wait: (since) => this.hints.wait(topic, partition, since, stopping.signal),
-        pause: (ms) => this.hints.pause(ms, stopping.signal),
-      }).finally(() => leases.give(topic, partition)),
-    );
-    return {
-      stop: async () => {
-        stopping.abort();
-        await Promise.all(loops);
-        await leases.close();
-      },
-    };
+  async forgettable(topic: Fact, partition: number, before: number): Promise<number> {
+    // The row that begins last before it, or that row's end.
+    const { rows } = await this.pool.query<{ at: number | null }>(
+      `SELECT CASE WHEN position + count <= $2 THEN position + count ELSE position END AS at FROM history.${topic}
+       WHERE partition = $1 AND position < $2 ORDER BY position DESC LIMIT 1`, [partition, before]);
+    return rows[0]?.at ?? before;
+  }
+
+  async forget(topic: Fact, partition: number, before: number): Promise<void> {
+    await this.pool.query(`DELETE FROM history.${topic} WHERE partition = $1 AND position + count <= $2`, [partition, before]);
+  }
+
+  consume(consumer: Consumer): Promise<Subscription> {
+    return consumeByLeases(this, consumer);
   }
 }
 
