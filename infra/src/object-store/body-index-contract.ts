@@ -78,6 +78,8 @@ export function describeBodyIndex(
     it('knows what each segment holds', async () => {
       await index.put([entry(1), entry(2), entry(3, { segment: 0, size: 1000 })]);
       expect(await index.live()).toEqual(new Map([[3, { bodies: 2, bytes: 72 }], [0, { bodies: 1, bytes: 1000 }]]));
+      expect(await index.live([3, 3, 9])).toEqual(new Map([[3, { bodies: 2, bytes: 72 }]]));
+      expect(await index.live([])).toEqual(new Map());
       await index.clear();
       expect(await index.live()).toEqual(new Map());
     });

@@ -41,8 +41,11 @@ export interface BodyIndex {
   remove(sha256: readonly string[], storedBefore?: number): Promise<void>;
   /** Rows that are gone or elsewhere by now stay as they are. */
   move(moves: readonly Move[]): Promise<void>;
-  /** What each segment still holds for the index. Reads the whole index: for maintenance, not for every request. */
-  live(): Promise<ReadonlyMap<number, Share>>;
+  /**
+   * What each segment still holds for the index. Reads the whole index: for maintenance, not for every request.
+   * @param segments only these.
+   */
+  live(segments?: readonly number[]): Promise<ReadonlyMap<number, Share>>;
   clear(): Promise<void>;
   /**
    * Runs one task at a time over all processes that share the index. `held` rejects when the lock was lost meanwhile:

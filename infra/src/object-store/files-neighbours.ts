@@ -4,25 +4,17 @@ import type { Descriptors } from './files-descriptors.js';
 import { readAt } from './files-io.js';
 import { placeOf } from './files-reader.js';
 import { decodeHeader, HEADER_BYTES, PACKED_MAX } from './files-record.js';
+import { type Run, runsOf, type Wanted } from './runs.js';
 
 /** Bytes between two records that are read along rather than passed over. */
 const GAP = 8 * 1024;
 /** Bytes of one read: the records that it brings stay in memory together. */
 const WINDOW = 512 * 1024;
 
-interface Wanted {
+interface Asked extends Wanted {
   readonly ref: BodyRef;
   /** Its place in the answer. */
   readonly index: number;
-  readonly offset: number;
-}
-
-/** Records of one segment that one read brings. */
-interface Run {
-  readonly segment: number;
-  readonly start: number;
-  end: number;
-  readonly wanted: Wanted[];
 }
 
 /** Packed bodies that lie near each other, as mail that came in together does, read together. */
@@ -32,11 +24,11 @@ export class Neighbours {
   /** Those whose hints are right; of whatever else undefined. */
   async read(refs: readonly BodyRef[]): Promise<readonly (Uint8Array | undefined)[]> {
     const found = new Array<Uint8Array | undefined>(refs.length).fill(undefined);
-    await Promise.all(runsOf(refs).map((run) => this.#take(run, found)));
+    await Promise.all(bySegment(refs).flatMap(([segment, asked]) => runsOf(asked, GAP, WINDOW).map((run) => this.#take(segment, run, found))));
     return found;
   }
 
-  async #take({ segment, start, end, wanted }: Run, found: (Uint8Array | undefined)[]): Promise<void> {
+  async #take(segment: number, { start, end, wanted }: Run<Asked>, found: (Uint8Array | undefined)[]): Promise<void> {
     let bytes: Buffer;
     try {
       bytes = await this.descriptors.use(segment, (fd) => readAt(fd, start, end - start));
@@ -55,29 +47,16 @@ function bodyIn(bytes: Buffer, at: number, { sha256, size }: BodyRef): Uint8Arra
   return hash('sha256', body, 'hex') === sha256 ? body : undefined;
 }
 
-function runsOf(refs: readonly BodyRef[]): readonly Run[] {
-  const bySegment = new Map<number, Wanted[]>();
+function bySegment(refs: readonly BodyRef[]): readonly (readonly [number, readonly Asked[]])[] {
+  const segments = new Map<number, Asked[]>();
   for (let index = 0; index < refs.length; index++) {
     const ref = refs[index] as BodyRef;
     const place = ref.size <= PACKED_MAX ? placeOf(ref.at) : undefined;
     if (!place || place.segment === 0) continue;
-    const wanted = { ref, index, offset: place.offset };
-    const others = bySegment.get(place.segment);
-    if (others) others.push(wanted);
-    else bySegment.set(place.segment, [wanted]);
+    const asked = { ref, index, offset: place.offset, length: HEADER_BYTES + ref.size };
+    const others = segments.get(place.segment);
+    if (others) others.push(asked);
+    else segments.set(place.segment, [asked]);
   }
-  return [...bySegment].flatMap(([segment, wanted]) => cut(segment, wanted));
-}
-
-function cut(segment: number, wanted: Wanted[]): readonly Run[] {
-  const runs: Run[] = [];
-  let last: Run | undefined;
-  for (const one of wanted.sort((a, b) => a.offset - b.offset)) {
-    const end = one.offset + HEADER_BYTES + one.ref.size;
-    if (last && one.offset <= last.end + GAP && end - last.start <= WINDOW) {
-      last.end = Math.max(last.end, end);
-      last.wanted.push(one);
-    } else runs.push((last = { segment, start: one.offset, end, wanted: [one] }));
-  }
-  return runs;
+  return [...segments];
 }

@@ -1,7 +1,8 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { BodyDamaged, BodyMissing, type BodyRef, type Range } from '@kiroku/domain/kernel/object-store.js';
 import type { BodyIndex, Place } from './body-index.js';
+import { checked } from './checked.js';
 import type { Descriptors } from './files-descriptors.js';
 import { closeFd, codeOf, readAt } from './files-io.js';
 import type { LargeObjects } from './files-large.js';
@@ -48,7 +49,7 @@ export class Reader {
     }
     try {
       if (range) yield* stream(found.fd, offset, length);
-      else yield* checked(found.fd, ref);
+      else yield* checked(stream(found.fd, 0, ref.size), ref);
     } finally {
       await closeFd(found.fd);
     }
@@ -114,17 +115,4 @@ export class Reader {
 
 async function* stream(fd: number, offset: number, length: number): AsyncGenerator<Buffer> {
   for (let at = offset; at < offset + length; at += CHUNK) yield await readAt(fd, at, Math.min(CHUNK, offset + length - at));
-}
-
-/** The last chunk is withheld until the hash is right. */
-async function* checked(fd: number, { sha256, size }: BodyRef): AsyncGenerator<Buffer> {
-  const digest = createHash('sha256');
-  let got = 0;
-  for await (const chunk of stream(fd, 0, size)) {
-    digest.update(chunk);
-    got += chunk.length;
-    if (got >= size && digest.digest('hex') !== sha256) throw new BodyDamaged(sha256);
-    yield chunk;
-  }
-  if (got < size) throw new BodyDamaged(sha256);
 }

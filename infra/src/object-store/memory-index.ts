@@ -38,9 +38,11 @@ export class MemoryBodyIndex implements BodyIndex {
     }
   }
 
-  async live(): Promise<ReadonlyMap<number, Share>> {
+  async live(segments?: readonly number[]): Promise<ReadonlyMap<number, Share>> {
     const live = new Map<number, Share>();
+    const asked = segments && new Set(segments);
     for (const { segment, size } of this.#rows.values()) {
+      if (asked && !asked.has(segment)) continue;
       const { bodies, bytes } = live.get(segment) ?? { bodies: 0, bytes: 0 };
       live.set(segment, { bodies: bodies + 1, bytes: bytes + size });
     }

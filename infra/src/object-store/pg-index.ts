@@ -123,9 +123,12 @@ export class PgBodyIndex implements BodyIndex {
     );
   }
 
-  async live(): Promise<ReadonlyMap<number, Share>> {
+  async live(segments?: readonly number[]): Promise<ReadonlyMap<number, Share>> {
+    // A join, because it hashes: ANY would go through the list for each row.
+    const asked = segments ? 'JOIN (SELECT DISTINCT unnest($1::bigint[]) AS segment) asked USING (segment)' : '';
     const { rows } = await this.pool.query<{ segment: string; bodies: string; bytes: string }>(
-      'SELECT segment, count(*) AS bodies, sum(size) AS bytes FROM object_body GROUP BY segment',
+      `SELECT segment, count(*) AS bodies, sum(size) AS bytes FROM object_body ${asked} GROUP BY segment`,
+      segments ? [segments] : [],
     );
     return new Map(rows.map((r) => [Number(r.segment), { bodies: Number(r.bodies), bytes: Number(r.bytes) }]));
   }
