@@ -6,20 +6,20 @@ import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
 import { surelyFailed } from '../read-model/database.js';
 import type { Pipeline, Projector } from '../read-model/projector.js';
+import { writeDecisions } from './decision-rows.js';
+import { type Batch, type Original, TooLarge } from './original.js';
 import { pipelined } from './pipeline.js';
 
-/** Events per row; a longer append to one stream takes several rows. */
-const MOST_PER_ROW = 500;
-/** Characters per row, unless one event alone has more: who reads the last event of a stream reads the row it is in. */
-const ROW_SIZE = 256 << 10;
-/** Up to so many rows go as values of their own: an array would have long texts escaped, character by character. */
-const FEW = 16;
 /** Events per transaction, unless a single call brings more. */
 const MOST_PER_APPEND = 4_000;
+/** Times that a copy may turn out to be behind what it copies before it is given up. */
+const ATTEMPTS = 5;
 
 interface Waiting {
   readonly appends: readonly Append[];
   readonly checkpoints: readonly CheckpointMove[];
+  /** Bytes; 0 where they do not matter. */
+  readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,6 +37,8 @@ export class PostgresEventStore implements EventStore {
     private readonly hints: Hints,
     private readonly inline: readonly Projector[],
     private readonly upgrades: Upgrades = {},
+    /** When PostgreSQL has but a copy. */
+    private readonly original?: Original,
   ) {}
 
   async read(stream: string, after = 0) {
@@ -70,8 +72,9 @@ export class PostgresEventStore implements EventStore {
   append(appends: readonly Append[], checkpoints: readonly CheckpointMove[] = []): Promise<void> {
     if (appends.some((a) => a.events.length === 0)) return Promise.reject(new RangeError('an append without events'));
     if (new Set(appends.map((a) => a.stream)).size !== appends.length) return Promise.reject(new RangeError('a stream twice in one append'));
+    const bytes = this.original ? appends.reduce((sum, { stream, events }) => sum + sizeOf(stream, events), 0) : 0;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ appends, checkpoints, resolve, reject });
+      this.#queue.push({ appends, checkpoints, bytes, resolve, reject });
       this.#pump();
     });
   }
@@ -93,14 +96,16 @@ export class PostgresEventStore implements EventStore {
     const touched = new Set<string>();
     const batch: Waiting[] = [];
     const later: Waiting[] = [];
+    const room = this.original?.room ?? 0;
     let events = 0;
+    let bytes = 0;
     for (const call of this.#queue) {
       const names = [...call.appends.map((a) => a.stream), ...call.checkpoints.map((c) => `${c.consumer}/${c.topic}/${c.partition}`)];
       const size = call.appends.reduce((n, a) => n + a.events.length, 0);
-      const fits = batch.length === 0 || (events + size <= MOST_PER_APPEND && !names.some((n) => touched.has(n)));
+      const fits = batch.length === 0 || (events + size <= MOST_PER_APPEND && bytes + call.bytes <= room && !names.some((n) => touched.has(n)));
       (fits ? batch : later).push(call);
       for (const name of names) touched.add(name);
-      if (fits) events += size;
+      if (fits) [events, bytes] = [events + size, bytes + call.bytes];
     }
     this.#queue = later;
     return batch;
@@ -119,7 +124,7 @@ export class PostgresEventStore implements EventStore {
         if (guilty.length === 0) {
           // Not a conflict. One call's data may be at fault (or all fail alike): each on its own, so that none suffers for another.
           // Not after a lost connection: what had been committed would come back as a conflict with itself.
-          if (calls.length > 1 && surelyFailed(error)) return this.#oneByOne(calls);
+          if (calls.length > 1 && (surelyFailed(error) || error instanceof TooLarge)) return this.#oneByOne(calls);
           for (const call of calls) call.reject(error);
           return;
         }
@@ -135,25 +140,27 @@ export class PostgresEventStore implements EventStore {
   }
 
   async #write(calls: readonly Waiting[]): Promise<void> {
-    const appends = calls.flatMap((c) => c.appends);
-    const checkpoints = calls.flatMap((c) => c.checkpoints);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#transact(calls.flatMap((c) => c.appends), calls.flatMap((c) => c.checkpoints));
+      } catch (error) {
+        if (attempt === ATTEMPTS || (await this.original?.caughtUp(error)) !== true) throw error;
+      }
+    }
+  }
+
+  #transact(appends: readonly Append[], checkpoints: readonly CheckpointMove[]): Promise<void> {
     // Inline views may not depend on positions: they are known only to the history (hence -1).
     const events: Positioned[] = appends.flatMap(({ stream, expected, events: its }) =>
       its.map((event, i) => ({ position: -1, key: stream, version: expected + i + 1, event })));
-    await pipelined(this.pool, async (db) => {
-      const accepted = Promise.all([appendTo(db, appends), moveIn(db, checkpoints)]).then(() => undefined);
-      const views = this.#concerned(events).map((view) => view.apply(db, events, accepted));
-      // All have to be done with the connection before the transaction ends, one way or the other.
-      await Promise.allSettled([accepted, ...views]);
-      await accepted;
-      await Promise.all(views);
-    });
-  }
-
-  /** Most events concern few views. */
-  #concerned(events: readonly Positioned[]): readonly Projector[] {
-    const types = new Set(events.map(({ event }) => event.type));
-    return this.inline.filter(({ projection }) => projection.types.some((type) => types.has(type)));
+    const runs = appends.map(({ stream, expected, events: its }) => ({ stream, expected, after: expected, events: its }));
+    const { original } = this;
+    if (!original) return pipelined(this.pool, (db) => writeDecisions(db, this.inline, runs, events, () => moveIn(db, checkpoints)));
+    let batch: Promise<Batch>;
+    return pipelined(this.pool, (db) => {
+      batch = original.begin(db, checkpoints);
+      return writeDecisions(db, this.inline, runs, events, () => Promise.all([batch, moveIn(db, checkpoints)]));
+    }, async () => (await batch).keep(appends));
   }
 
   async checkpoint(consumer: string, topic: Topic, partition: number): Promise<number> {
@@ -161,20 +168,6 @@ export class PostgresEventStore implements EventStore {
       'SELECT position FROM history.checkpoint WHERE consumer = $1 AND topic = $2 AND partition = $3', [consumer, topic, partition]);
     return rows[0]?.position ?? 0;
   }
-}
-
-/** @throws VersionConflict */
-async function appendTo(db: Pipeline, appends: readonly Append[]): Promise<void> {
-  if (appends.length === 0) return;
-  const [streams, expected, versions, counts, lists] = rowsOf(appends);
-  const few = lists.length <= FEW;
-  const { rows } = await db.query<{ conflicts: string[] | null }>({
-    name: few ? `append-decisions-${lists.length}` : 'append-decisions',
-    text: `SELECT history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'}) AS conflicts`,
-    values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
-  });
-  const conflicts = rows[0]?.conflicts;
-  if (conflicts) throw new VersionConflict(conflicts);
 }
 
 /** @throws CheckpointMoved */
@@ -189,34 +182,6 @@ async function moveIn(db: Pipeline, checkpoints: readonly CheckpointMove[]): Pro
   if (stuck) throw new CheckpointMoved(`${stuck.consumer}/${stuck.topic}/${stuck.partition}`);
 }
 
-/** Columns for `append_decisions`: streams, expected versions, versions before each row, counts, JSON lists. */
-function rowsOf(appends: readonly Append[]): [string[], (number | null)[], number[], number[], string[]] {
-  const columns: ReturnType<typeof rowsOf> = [[], [], [], [], []];
-  for (const { stream, expected, events } of appends) {
-    let part: string[] = [];
-    let size = 0;
-    let start = 0;
-    const close = (): void => {
-      columns[0].push(stream);
-      columns[1].push(start === 0 ? expected : null);
-      columns[2].push(expected + start);
-      columns[3].push(part.length);
-      columns[4].push(`[${part.join(',')}]`);
-      start += part.length;
-      part = [];
-      size = 0;
-    };
-    for (const event of events) {
-      const json = JSON.stringify(event);
-      if (part.length > 0 && (part.length >= MOST_PER_ROW || size + json.length > ROW_SIZE)) close();
-      part.push(json);
-      size += json.length;
-    }
-    close();
-  }
-  return columns;
-}
-
 /** Is this failure about that call? */
 function concerns(error: unknown, call: Waiting): boolean {
   if (error instanceof VersionConflict) return call.appends.some((a) => error.streams.includes(a.stream));
@@ -227,3 +192,7 @@ function concerns(error: unknown, call: Waiting): boolean {
 /** A conflict told to one call names only its own streams. */
 const narrowed = (error: unknown, call: Waiting): unknown =>
   error instanceof VersionConflict ? new VersionConflict(error.streams.filter((s) => call.appends.some((a) => a.stream === s))) : error;
+
+/** Bytes in the original: each event has an envelope and the stream's name around it. */
+const sizeOf = (stream: string, events: readonly Recorded[]): number =>
+  events.reduce((sum, event) => sum + Buffer.byteLength(JSON.stringify(event)) + stream.length + 100, 0);
