@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { parseHours, withinHours } from '@kiroku/domain/delivery/hours.js';
+import { noticeStyleFor, subjectsIn } from '@kiroku/domain/delivery/notice-styles.js';
 import { parseRoute } from '@kiroku/domain/delivery/queue.js';
 import { poolFor } from '@kiroku/domain/delivery/source-pools.js';
 import { QUEUE_PARTITIONS } from '@kiroku/domain/delivery/queue-view.js';
@@ -9,6 +10,7 @@ import type { Route } from '@kiroku/domain/routing/hosts.js';
 import { routeOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
 import { type ClientTimeouts, RFC_TIMEOUTS } from '@kiroku/domain/smtp-client/types.js';
 import type { Config } from '@kiroku/infra/config/config.js';
+import { TlsReports } from '@kiroku/infra/admin/tls-reports.js';
 import { DnsResolver } from '@kiroku/infra/dns/resolver.js';
 import { PartitionLeases } from '@kiroku/infra/event-log/leases.js';
 import type { Platform } from '@kiroku/infra/platform/platform.js';
@@ -18,6 +20,7 @@ import { PostgresQueue } from '@kiroku/infra/read-model/queue.js';
 import { hostFinder } from '@kiroku/infra/routing/hosts.js';
 import { smtpClient } from '@kiroku/infra/smtp-client/open-conversation.js';
 import { type FetchPolicy, policyFetcher } from '@kiroku/infra/tls-policy/fetch-policy.js';
+import { reportPoster } from '@kiroku/infra/tls-policy/post-report.js';
 import { OutboundTls } from '@kiroku/infra/tls-policy/outbound-tls.js';
 import { StsPolicies } from '@kiroku/infra/tls-policy/sts-policies.js';
 import { PostgresTlsTable } from '@kiroku/infra/tls-policy/tls-table.js';
@@ -25,6 +28,7 @@ import { Notices } from './notices/notices.js';
 import type { NoticeSettings, SubmitMessage } from './notices/ports.js';
 import type { OutboundPorts } from './outbound/ports.js';
 import { Outbound } from './outbound/scheduler.js';
+import { TlsReporter, type TlsReportSettings } from './tls-reports/tls-reporter.js';
 
 const PARTITIONS = Array.from({ length: QUEUE_PARTITIONS }, (_, partition) => ({ topic: 'mail' as const, partition }));
 /** The port on which other servers call this one, whatever it listens on behind a router. */
@@ -93,16 +97,21 @@ export async function startOutbound({ platform, config, bodies, settings, gatewa
   const notices = new Notices({
     engine, rows: new PostgresNotices(pool), bodies, submit, settings: () => noticeSettings(settings(), name()), owns: () => reports.has('mail', 0), trouble,
   });
+  const tlsReporter = new TlsReporter({
+    engine, pool, dns, bodies, submit, trouble, reports: new TlsReports(pool, () => Promise.resolve(name())), owns: () => reports.has('mail', 0),
+    post: (uri, gzip) => reportPoster({ dns, allowPrivate: settings().outboundLoopback })(uri, gzip), settings: () => tlsReportSettings(settings(), name()),
+  });
   metrics.gauge('kiroku_outbound_sessions', 'Connections to other servers', () => outbound.state.sessions);
   metrics.gauge('kiroku_outbound_window', 'Recipients of the queue that are in memory', () => outbound.state.rows);
   outbound.start();
   notices.start();
+  tlsReporter.start();
   const daily = setInterval(() => void sts.refreshAll().catch(trouble), DAY);
   return {
     wake: () => outbound.wake(),
     stop: async () => {
       clearInterval(daily);
-      await Promise.all([outbound.stop(PATIENCE), notices.stop()]);
+      await Promise.all([outbound.stop(PATIENCE), notices.stop(), tlsReporter.stop()]);
       await queue.close();
       await leases.close();
       await reports.close();
@@ -138,10 +147,20 @@ function mayDeliver({ outboundDelivery, outboundHours }: Settings, now: number):
   return withinHours(parseHours(outboundHours) ?? [], at.getHours() * 60 + at.getMinutes());
 }
 
-function noticeSettings({ noticeSender, noticeLanguage, postmasterCopy, noticesPerHour }: Settings, host: string): NoticeSettings {
-  const languages = noticeLanguage === 'both' ? (['ja', 'en'] as const) : [noticeLanguage];
+const offsetAt = (at: number): number => -new Date(at).getTimezoneOffset();
+
+const tlsReportSettings = ({ tlsReports, tlsReportOrganization, tlsReportContact }: Settings, host: string): TlsReportSettings => ({
+  on: tlsReports, hostname: host, organization: tlsReportOrganization || host, contact: tlsReportContact || `postmaster@${host}`, offset: offsetAt,
+});
+
+function noticeSettings({ noticeSender, noticeLanguage, noticeStyles, postmasterCopy, noticesPerHour }: Settings, host: string): NoticeSettings {
   return {
-    hostname: host, offset: (at) => -new Date(at).getTimezoneOffset(), postmasterCopy, perHour: noticesPerHour,
-    styleOf: () => ({ domain: host, from: `${noticeSender}@${host}`, languages }),
+    hostname: host, offset: offsetAt, postmasterCopy, perHour: noticesPerHour,
+    styleOf: ({ message }) => {
+      const style = noticeStyleFor(noticeStyles, message.sender);
+      const { from = `${noticeSender}@${host}`, name, language = noticeLanguage } = style;
+      const languages = language === 'both' ? (['ja', 'en'] as const) : [language];
+      return { domain: host, from, ...(name !== undefined && { name }), languages, subjects: subjectsIn(style, languages) };
+    },
   };
 }

@@ -132,6 +132,14 @@ describe('a message for one of ours', () => {
     expect(world.accepted.map(({ bulk }) => bulk)).toEqual([true, undefined]);
   });
 
+  it('may not ask for TLS, unless it does', async () => {
+    const world = new World();
+    const optional = 'TLS-Required: No\r\nSubject: news\r\n\r\nhello\r\n';
+    await (await Client.hello(world)).mail(FROM, 'ann@x.test', optional);
+    await (await Client.hello(world)).mail(FROM, 'ann@x.test', 'Subject: letter\r\n\r\nhello\r\n');
+    expect(world.accepted.map(({ tlsOptional }) => tlsOptional)).toEqual([true, undefined]);
+  });
+
   it('passed as many servers as its header says', async () => {
     const world = new World({ hops: 3 });
     const client = await Client.hello(world);

@@ -96,6 +96,7 @@ function accepted(dialogue: Dialogue, envelope: Envelope, header: HeaderFacts, r
       hops: header.received,
       ...beforeOf(header),
       ...(header.bulk && { bulk: true as const }),
+      ...(header.tlsOptional && !mail.requireTls && { tlsOptional: true as const }),
       reply: text,
     },
   };

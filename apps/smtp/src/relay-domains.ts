@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import { poolFor, sourcesFor } from '@kiroku/domain/delivery/source-pools.js';
 import type { Settings } from '@kiroku/domain/policy/settings-schema.js';
 import type { ClientTimeouts } from '@kiroku/domain/smtp-client/types.js';
 import type { ServerKey } from '@kiroku/infra/auth/seal.js';
@@ -46,7 +46,10 @@ export function relayDomains({ pool, engine, metrics, trouble }: Platform, confi
     credentials: (credentials) => gateways.credentials(credentials),
     open: smtpClient({ timeouts: TIMEOUTS, trouble }),
     helo: name,
-    source: ({ ip }) => settings().outboundSources.find((source) => isIPv6(source) === isIPv6(ip)),
+    sources: ({ ip }, destination) => {
+      const { outboundPools, outboundSources } = settings();
+      return sourcesFor(ip, poolFor(outboundPools, destination, '')?.addresses, outboundSources, Math.random());
+    },
     trouble,
   });
   const asked = (verdict: string): void => metrics.count('kiroku_call_forward_total', 'Recipients asked about at inner servers, by answer', 1, { verdict });

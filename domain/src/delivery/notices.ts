@@ -34,11 +34,12 @@ export function noticeOwed(kind: NoticeKind, messageId: string, message: QueuedM
 
 /** What the queue and reports need to know of an accepted message. */
 export function messageOf({ at, data }: Recorded<'MessageAccepted', MessageAccepted['data']>): QueuedMessage {
-  const { sender, sha256, size, trace, body, smtputf8, requireTls, ret, envid, hops, deliveredTo, headerMessageId, login, bulk } = data;
+  const { sender, sha256, size, trace, body, smtputf8, requireTls, ret, envid, hops, deliveredTo, headerMessageId, login, bulk, tlsOptional } = data;
   return {
     sender, sha256, size, ...(data.at !== undefined && { at: data.at }), trace, body, smtputf8, requireTls,
     ...(ret !== undefined && { ret }), ...(envid !== undefined && { envid }), hops, ...(deliveredTo && { deliveredTo }), acceptedAt: at,
     ...(headerMessageId !== undefined && { headerMessageId }), ...(login !== undefined && { login }), ...(bulk && { bulk }),
+    ...(tlsOptional && { tlsOptional }),
   };
 }
 

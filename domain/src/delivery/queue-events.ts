@@ -28,6 +28,8 @@ export interface QueuedMessage {
   readonly login?: string;
   /** Its header says `Precedence: bulk`, `list` or `junk`. */
   readonly bulk?: true;
+  /** Rather unencrypted than not at all (RFC 8689, `TLS-Required: No`). */
+  readonly tlsOptional?: true;
 }
 
 /** One recipient on another server. Its name in the queue is (message id, address). */
@@ -181,7 +183,7 @@ export type QueueEvent =
       'MessageSubmitted',
       {
         readonly messageId: string;
-        /** `notice`, later `auto-reply`, `list`… */
+        /** `notice`, `tls-report`, later `auto-reply`, `list`… */
         readonly origin: string;
         /** Queue id of the message that it is about. */
         readonly about?: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { poolFor, poolProblemsOf, type SourcePool } from './source-pools.js';
+import { poolFor, poolProblemsOf, type SourcePool, sourcesFor } from './source-pools.js';
 
 const news: SourcePool = { sender: '*.news.test', addresses: ['192.0.2.1'] };
 const picky: SourcePool = { destination: 'picky.test', addresses: ['192.0.2.2'] };
@@ -20,6 +20,24 @@ describe('the pool of local addresses', () => {
   it('without a condition fits all, the null sender too', () => {
     const all = { addresses: ['192.0.2.1'] };
     for (const sender of ['', 'ann@x.test']) expect(poolFor({ pools: [all] }, 'y.test', sender)).toBe(all);
+  });
+});
+
+describe('the local addresses for a host', () => {
+  const both = ['192.0.2.1', '2001:db8::1', '192.0.2.2'];
+
+  it('are those of its family in the order set, or any that the system chooses', () => {
+    expect(sourcesFor('198.51.100.1', undefined, both, 0.9)).toEqual(['192.0.2.1', '192.0.2.2']);
+    expect(sourcesFor('2001:db8::9', undefined, both, 0)).toEqual(['2001:db8::1']);
+    expect(sourcesFor('198.51.100.1', undefined, ['2001:db8::1'], 0)).toEqual([undefined]);
+  });
+
+  it('of a pool are taken by chance, and are none where it has none of the family', () => {
+    for (const [chance, first] of [[0, '192.0.2.1'], [0.49, '192.0.2.1'], [0.5, '192.0.2.2'], [1, '192.0.2.2']] as const) {
+      const sources = sourcesFor('198.51.100.1', both, [], chance);
+      expect([sources[0], sources.length]).toEqual([first, 2]);
+    }
+    expect(sourcesFor('2001:db8::9', ['192.0.2.1'], ['2001:db8::1'], 0)).toEqual([]);
   });
 });
 

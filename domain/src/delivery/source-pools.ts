@@ -29,6 +29,21 @@ export function poolFor({ pools }: SourcePools, destination: string, sender: str
   return pools.find((pool) => fits(pool.destination, destination) && (from === '<>' ? pool.sender === undefined || pool.sender === from : fits(pool.sender, from)));
 }
 
+/**
+ * Local addresses for a connection to a host, in the order in which they are to be tried: `undefined` = the system's choice; none = it
+ * cannot be called, for there is a pool, and it has no address of the host's family.
+ * @param pool its addresses; the first is taken by chance.
+ * @param sources where no pool fits: in the order in which they are set.
+ * @param chance 0 to 1.
+ */
+export function sourcesFor(ip: string, pool: readonly string[] | undefined, sources: readonly string[], chance: number): readonly (string | undefined)[] {
+  const isSix = (address: string): boolean => address.includes(':');
+  const same = (pool ?? sources).filter((source) => isSix(source) === isSix(ip));
+  if (!pool) return same.length === 0 ? [undefined] : same;
+  const from = Math.min(Math.floor(chance * same.length), same.length - 1);
+  return [...same.slice(from), ...same.slice(0, from)];
+}
+
 const MOST_POOLS = 1_000;
 const MOST_ADDRESSES = 256;
 

@@ -65,6 +65,8 @@ export type MessageAccepted = Fact<
     readonly deliveredTo?: readonly string[];
     /** Its header says `Precedence: bulk`, `list` or `junk`: it can wait. */
     readonly bulk?: true;
+    /** Its header says `TLS-Required: No`, and it did not come with REQUIRETLS (RFC 8689): rather unencrypted than not at all. */
+    readonly tlsOptional?: true;
     /** The exact final reply. */
     readonly reply: string;
   }

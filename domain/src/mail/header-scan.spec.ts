@@ -60,6 +60,12 @@ describe('a header', () => {
     for (const header of ['Precedence: first-class\r\n\r\n', 'X-Precedence: bulk\r\n\r\n', 'Subject: x\r\n\r\nPrecedence: bulk\r\n']) expect(of(header).bulk).toBeUndefined();
   });
 
+  it('says where TLS is not asked for', () => {
+    for (const word of ['No', 'no', ' NO\t']) expect(of(`TLS-Required: ${word}\r\n\r\n`).tlsOptional).toBe(true);
+    for (const header of ['TLS-Required: Yes\r\n\r\n', 'TLS-Required: No, not today\r\n\r\n', 'X-TLS-Required: No\r\n\r\n', 'Subject: x\r\n\r\nTLS-Required: No\r\n'])
+      expect(of(header).tlsOptional).toBeUndefined();
+  });
+
   it('is never too strange to be read', () => {
     fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (pieces) => void scan(...pieces)));
   });

@@ -12,6 +12,8 @@ export interface HeaderFacts {
   readonly deliveredTo?: readonly string[];
   /** A Precedence field says `bulk`, `list` or `junk`. */
   readonly bulk?: true;
+  /** `TLS-Required: No` (RFC 8689 §3): rather unencrypted than not at all. */
+  readonly tlsOptional?: true;
   /** Values of all From fields, unfolded, as UTF-8; normally one. */
   readonly from: readonly string[];
 }
@@ -85,7 +87,7 @@ function headerEnd(bytes: Uint8Array, from: number): number {
 }
 
 /** Names worth a look, lower case. */
-const NAMES = ['received', 'message-id', 'date', 'from', 'sender', 'delivered-to', 'precedence'] as const;
+const NAMES = ['received', 'message-id', 'date', 'from', 'sender', 'delivered-to', 'precedence', 'tls-required'] as const;
 type Name = (typeof NAMES)[number];
 const NAME_BYTES = NAMES.map((name) => ({ name, bytes: Uint8Array.from(name, (c) => c.charCodeAt(0)) }));
 
@@ -98,6 +100,7 @@ export function scanHeader(bytes: Uint8Array): HeaderFacts {
   let messageId: string | undefined;
   const deliveredTo: string[] = [];
   let bulk = false;
+  let tlsOptional = false;
   for (let at = 0; at < bytes.length; ) {
     const name = nameAt(bytes, at);
     const end = name === undefined || name === 'received' ? lineEnd(bytes, at) : fieldEnd(bytes, at);
@@ -121,12 +124,18 @@ export function scanHeader(bytes: Uint8Array): HeaderFacts {
       case 'precedence':
         bulk ||= /^(?:bulk|list|junk)$/i.test(value(bytes, at, end));
         break;
+      case 'tls-required':
+        tlsOptional ||= value(bytes, at, end).toLowerCase() === 'no';
+        break;
       case undefined:
         break;
     }
     at = end;
   }
-  return { ...facts, ...(messageId !== undefined && { messageId }), ...(deliveredTo.length > 0 && { deliveredTo }), ...(bulk && { bulk }) };
+  return {
+    ...facts, ...(messageId !== undefined && { messageId }), ...(deliveredTo.length > 0 && { deliveredTo }), ...(bulk && { bulk }),
+    ...(tlsOptional && { tlsOptional }),
+  };
 }
 
 /** Whether a message that begins so begins with a field (RFC 5322 §2.2; blanks before the colon are §4.5's). */

@@ -202,6 +202,15 @@ describe("an administrator's own words", () => {
     expect(report.parts[0]?.text).not.toContain('宛先');
   });
 
+  it('may name the message in the subject, which stays one line of text', () => {
+    const subjects = { failed: '{recipient}: {subject} ({id}) {unknown}' };
+    const report = read(input([owed({ recipient: 'bob@z.test' })], { style: { subjects } }));
+    expect(report.subject).toMatch(/^bob@z\.test: .+ \(01[0-9A-Z]+\) \{unknown\}$/);
+    const evil = read(input([owed({ recipient: 'bob@z.test' })], { style: { subjects }, start: Buffer.from('Subject: $& {id}\u0007 =?utf-8?B?DQpYLUV2aWw6IDE=?=\r\n\r\n') }));
+    expect(evil.subject).toContain('bob@z.test: $& {id}');
+    expect(get(evil.fields, 'X-Evil')).toBeUndefined();
+  });
+
   it('cannot add a header field or a strange sender', () => {
     const report = read(input([owed()], { style: { from: 'a@b.test>\r\nX-Evil: 1', name: 'x\r\nX-Evil: 2', subjects: { failed: 'y\r\n\r\nX-Evil: 3' } } }));
     expect(get(report.fields, 'X-Evil')).toBeUndefined();

@@ -17,6 +17,7 @@ export interface NoticeStyle {
   readonly name?: string;
   /** In this order in one report; default Japanese, then English. */
   readonly languages?: readonly Language[];
+  /** `{subject}`, `{recipient}` (the first) and `{id}` (queue id) stand for those of the message that it is about. */
   readonly subjects?: Partial<Record<NoticeKind, string>>;
   /** In place of the built-in sentence for what happened. */
   readonly texts?: Partial<Record<Language, Partial<Record<NoticeKind, string>>>>;
@@ -86,7 +87,7 @@ export function composeNotice(input: NoticeInput): ComposedNotice {
 
   const boundary = boundaryFor(input.chance, [human, report, content]);
   const type = TYPES[global ? 'global' : 'plain'];
-  const top = headerFields(input, languages, first, boundary, eightBit);
+  const top = headerFields(input, languages, first, subject, boundary, eightBit);
   const open = (contentType: string, encoding: string, description: string): string =>
     `--${boundary}\r\nContent-Type: ${contentType}\r\nContent-Transfer-Encoding: ${encoding}\r\nContent-Description: ${description}\r\n\r\n`;
   const before = bytesOf(
@@ -116,11 +117,13 @@ function boundaryFor(chance: string, parts: readonly Uint8Array[]): string {
   }
 }
 
-function headerFields(input: NoticeInput, languages: readonly Language[], { kind, message, messageId }: Owed, boundary: string, eightBit: boolean) {
+function headerFields(input: NoticeInput, languages: readonly Language[], owed: Owed, aboutSubject: string, boundary: string, eightBit: boolean) {
+  const { kind, message, messageId, recipient } = owed;
   const { style, now, noticeId, copyTo } = input;
   const to = (copyTo ?? [message.sender]).map((address) => oneLine(address, 300)).filter((address) => address !== '' && !/[<>]/.test(address));
   const name = oneLine(style.name ?? languages.map((l) => WORDS[l].name).join(' / '), 200);
-  const subject = style.subjects?.[kind] ?? languages.map((l) => WORDS[l].subject[kind]).join(' / ');
+  const values: Readonly<Record<string, string>> = { subject: oneLine(aboutSubject, 200), recipient: oneLine(recipient, 200), id: messageId };
+  const subject = style.subjects?.[kind]?.replace(/\{(subject|recipient|id)\}/g, (_, value: string) => values[value] ?? '') ?? languages.map((l) => WORDS[l].subject[kind]).join(' / ');
   const about = message.headerMessageId !== undefined && /^[!-;=?-~]{1,900}$/.test(message.headerMessageId) ? message.headerMessageId : undefined;
   const host = isAscii(input.hostname) && input.hostname !== '' ? oneLine(input.hostname, 255) : 'localhost';
   const id = `${noticeId}.notice.${messageId.replace(/[^A-Za-z0-9]/g, '').slice(0, 64)}@${host}`;

@@ -1,4 +1,5 @@
 import { parseHours } from '../delivery/hours.js';
+import { NO_STYLES, noticeStyleProblemsOf, type NoticeStyles } from '../delivery/notice-styles.js';
 import { DEFAULT_PRIORITY, priorityProblemsOf, type PrioritySettings } from '../delivery/priority.js';
 import { DEFAULT_RETRY_SETTINGS, retryProblemsOf, type RetrySettings } from '../delivery/retry-settings.js';
 import { NO_POOLS, poolProblemsOf, type SourcePools } from '../delivery/source-pools.js';
@@ -103,12 +104,20 @@ export interface Settings {
   readonly noticeSender: string;
   /** Which words reports use. */
   readonly noticeLanguage: 'both' | 'ja' | 'en';
+  /** Sender, subject and language of notices by the domain that they go to. */
+  readonly noticeStyles: NoticeStyles;
   /** Addresses that get a copy of every report of failure, with the header of the message only. */
   readonly postmasterCopy: readonly string[];
   /** Reports per hour to one address about mail from strangers, whose sender may be forged. */
   readonly noticesPerHour: number;
   /** ms that rows for reports about TLS (RFC 8460) are kept; at least a day. */
   readonly tlsReportRetention: number;
+  /** Send reports about TLS to the domains that ask for them. */
+  readonly tlsReports: boolean;
+  /** Who reports; empty = this server's name. */
+  readonly tlsReportOrganization: string;
+  /** Mail address in reports, and their From; empty = postmaster at this server. */
+  readonly tlsReportContact: string;
   /** Rewrite the sender of forwarded mail from strangers (SRS), so that the next server's SPF check passes. */
   readonly srs: boolean;
 }
@@ -169,9 +178,13 @@ export const DEFAULTS: Settings = {
   diskReserve: 100 * 1024 * 1024,
   noticeSender: 'MAILER-DAEMON',
   noticeLanguage: 'both',
+  noticeStyles: NO_STYLES,
   postmasterCopy: [],
   noticesPerHour: 100,
   tlsReportRetention: 60 * 24 * 60 * MINUTE,
+  tlsReports: false,
+  tlsReportOrganization: '',
+  tlsReportContact: '',
   srs: true,
 };
 
@@ -204,6 +217,7 @@ const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule
   outboundSources: ['IP addresses', (value) => value.every((ip) => canonicalIp(ip) !== undefined)],
   noticeSender: ['a local part in letters, digits, . - and _', (value) => /^[\w.-]{1,64}$/.test(value)],
   tlsReportRetention: ['at least 86400000 (ms)', (value) => value >= 24 * 60 * MINUTE],
+  tlsReportContact: ['a mail address in ASCII, or nothing', (value) => value === '' || (/^[!-~]+$/.test(value) && parseAddress(value) !== undefined)],
   noticeLanguage: ['both, ja or en', (value) => ['both', 'ja', 'en'].includes(value)],
   postmasterCopy: ['mail addresses', (value) => value.every((address) => parseAddress(address) !== undefined)],
   tagSeparators: ["up to four of !#$%&'*+-/=?^_`{|}~", (value) => /^[!#$%&'*+\-/=?^_`{|}~]{0,4}$/.test(value)],
@@ -211,7 +225,7 @@ const RULES: { readonly [K in keyof Settings]?: readonly [expected: string, rule
 
 /** Settings that are JSON objects: what is wrong with them. */
 const OBJECTS: { readonly [K in keyof Settings]?: (value: unknown) => readonly string[] } = {
-  retry: retryProblemsOf, outboundPriority: priorityProblemsOf, outboundPools: poolProblemsOf,
+  retry: retryProblemsOf, outboundPriority: priorityProblemsOf, outboundPools: poolProblemsOf, noticeStyles: noticeStyleProblemsOf,
 };
 
 /** What is wrong with proposed settings, in words; [] when all is well. */

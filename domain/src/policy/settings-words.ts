@@ -64,9 +64,13 @@ export const SETTING_WORDS: Readonly<Record<keyof Settings, SettingWords>> = {
   queueLimit: of('count', 'recipients that may wait for other servers before more is refused for now; 0: no limit', '配送待ち宛先数の上限(超えると一時的に拒否)。0 は無制限'),
   diskReserve: of('bytes', 'that must stay free on the disk of the data; 0: do not look', 'データのディスクに残す空き容量。0 は確認しない'),
   noticeSender: of('text', 'local part of the sender of reports', '通知メールの送信者のローカル部'),
+  noticeStyles: of('schedule', 'sender, subject and language of reports, by the domain they go to', '通知メールの差出人・件名・言語(宛先ドメインごと)'),
   noticeLanguage: of('choice', 'words of reports: both, ja or en', '通知メールの言語(both、ja、en)'),
   postmasterCopy: of('list', 'addresses that get a copy of each report of failure', '配送失敗通知の写しの送り先'),
   noticesPerHour: of('count', 'reports per hour to one address about mail from strangers', '外部からのメールについて同一アドレスへ送る 1 時間あたりの通知数'),
   tlsReportRetention: of('ms', 'that rows for reports about TLS are kept', 'TLS の記録(TLS-RPT 用)の保存期間'),
+  tlsReports: of('switch', 'send reports about TLS (TLS-RPT) to the domains that ask for them', '要求するドメインへ TLS の報告(TLS-RPT)を送る'),
+  tlsReportOrganization: of('text', 'who reports about TLS; empty: this server’s name', 'TLS の報告の組織名(空ならこのサーバーの名前)'),
+  tlsReportContact: of('text', 'mail address in reports about TLS; empty: postmaster at this server', 'TLS の報告の連絡先(空ならこのサーバーの postmaster)'),
   srs: of('switch', 'rewrite the sender of strangers’ mail that an alias sends on', '別名で外部へ転送するメールの送信者を書き換える(SRS)'),
 };

@@ -52,6 +52,11 @@ describe('a message that the server cannot take', () => {
     expect(decide(...args).kind).toBe('never');
   });
 
+  it('never has the whole of a message returned that requires TLS', () => {
+    expect(mail({ requireTls: true, ret: 'FULL' }, ALL, undefined, 'pkix')).toBe('MAIL FROM:<ann@x.test> SIZE=100 REQUIRETLS RET=HDRS');
+    expect(mail({ ret: 'FULL' }, ALL)).toBe('MAIL FROM:<ann@x.test> SIZE=100 RET=FULL');
+  });
+
   it('is sent all the same when it is a report and required TLS: better in plain text than lost', () => {
     expect(mail({ sender: '', requireTls: true }, ALL)).toBe('MAIL FROM:<> SIZE=100');
     expect(mail({ sender: '', requireTls: true }, ALL, undefined, 'no')).toBe('MAIL FROM:<> SIZE=100');

@@ -108,7 +108,8 @@ function mailCommand(message: OutboundMessage, hop: Hop, body: OutboundMessage['
   if (utf8 && offers.utf8) command += ' SMTPUTF8';
   if (message.requireTls && couldRequireTls(hop)) command += ' REQUIRETLS';
   if (offers.dsn) {
-    if (message.ret) command += ` RET=${message.ret}`;
+    // RFC 8689 §5: RET=FULL does not hold for what requires TLS; a server that does not know that returns no more than the header.
+    if (message.ret) command += ` RET=${message.requireTls ? 'HDRS' : message.ret}`;
     if (message.envid !== undefined && VALUE.test(message.envid)) command += ` ENVID=${message.envid}`;
   }
   return `${command}\r\n`;

@@ -135,5 +135,5 @@ export interface AskingConversation extends ClientConversation {
   verify(sender: string, recipient: string): Promise<VerifyResult>;
 }
 
-/** Opens conversations. @throws ConnectFailed */
-export type OpenConversation<Talk extends ClientConversation = ClientConversation> = (target: Target) => Promise<Talk>;
+/** Opens conversations. @param signal gives up, as if nobody had answered; means nothing any more once it is open. @throws ConnectFailed */
+export type OpenConversation<Talk extends ClientConversation = ClientConversation> = (target: Target, signal?: AbortSignal) => Promise<Talk>;

@@ -8,6 +8,7 @@ export const WORDS = {
   'no-answer': '450 4.4.1 No answer from host',
   'connection-refused': '450 4.4.1 Connection refused by host',
   'unreachable': '450 4.4.1 Host unreachable',
+  'crowded': '450 4.4.1 No answer from host so far, and other mail waits',
   'dropped': '450 4.4.2 Connection dropped by host',
   'silent': '450 4.4.2 Host fell silent',
   'garbled': '450 4.5.0 Host does not speak SMTP',

@@ -84,6 +84,16 @@ describe('the server behind a gateway, asked about a recipient', () => {
     expect(await asker([server.port], { tls: () => Promise.resolve({ kind: 'refused', reply: '550 5.7.10 no' }) }).ask('bob@y.test')).toBe('temporary');
   });
 
+  it('is called from the first local address that can be used, and not at all where there is none of its family', async () => {
+    const server = await inner();
+    const from = (...sources: readonly (string | undefined)[]) => ({ sources: ({ ip }: Host, destination: string) => (ip === '127.0.0.1' && destination === 'y.test' ? sources : [undefined]) });
+    expect(await asker([server.port], from('192.0.2.66', '127.0.0.9')).ask('bob@y.test')).toBe('yes');
+    expect(server.connections.map(({ socket }) => socket.remoteAddress)).toEqual(['127.0.0.9']);
+    expect(await asker([server.port], from('192.0.2.66')).ask('bob@y.test')).toBe('temporary');
+    expect(await asker([server.port], from()).ask('bob@y.test')).toBe('temporary');
+    expect(server.connections).toHaveLength(1);
+  });
+
   it('is given 20 seconds, or less, and then let go', async () => {
     const server = await inner({ RCPT: { silent: true } });
     const { ask, troubles } = asker([server.port], { time: 50, open: smtpClient({ timeouts: { ...PATIENT, rcpt: 300 } }) });

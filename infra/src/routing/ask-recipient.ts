@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from '@kiroku/domain/mail/address.js';
+import { canonicalDomain, domainOf, formatAddress, parseAddress } from '@kiroku/domain/mail/address.js';
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
 import { gatewayOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
 import type { AskInnerServer, Verdict } from '@kiroku/domain/routing/verification.js';
@@ -17,8 +17,8 @@ export interface AskParts {
   readonly open: OpenConversation<AskingConversation>;
   /** Argument of EHLO. */
   readonly helo: () => string;
-  /** Local address to bind; undefined = the system's choice. */
-  readonly source?: (host: Host) => string | undefined;
+  /** Local addresses to bind, the first that can be used; see `sourcesFor`. Default: the system's choice. */
+  readonly sources?: (host: Host, destination: string) => readonly (string | undefined)[];
   /** ms for one question, from the table to the answer. */
   readonly time?: number;
   /** Told of errors that are this server's own. */
@@ -79,18 +79,22 @@ class Question {
     return 'temporary';
   }
 
-  /** A fresh connection for each way to encrypt, until one of them comes about. */
+  /** A fresh connection for each local address and way to encrypt, until one of them comes about. */
   async #open(host: Host, route: Route, credentials: ClientCredentials | undefined): Promise<AskingConversation | undefined> {
     const { name, ip, port } = host;
     const plan = await this.parts.tls(host, route);
-    const source = this.parts.source?.(host);
-    for (const tls of plan.kind === 'demands' ? plan.demands : []) {
-      if (this.over) return undefined;
+    const domain = domainOf(this.address);
+    const sources = [...(this.parts.sources?.(host, canonicalDomain(domain) ?? domain.toLowerCase()) ?? [undefined])];
+    if (sources.length === 0) return undefined;
+    const demands = plan.kind === 'demands' ? [...plan.demands] : [];
+    for (let [source, tls] = [sources.shift(), demands.shift()]; tls && !this.over; ) {
       try {
         return await this.parts.open({ name, ip, port, helo: this.parts.helo(), tls, ...(source !== undefined && { source }), ...(credentials && { credentials }) });
       } catch (error) {
         if (!(error instanceof ConnectFailed)) throw error;
-        if (!error.tlsFailed) return undefined;
+        if (error.tlsFailed) tls = demands.shift();
+        else if (error.because === 'source' && sources.length > 0) source = sources.shift();
+        else return undefined;
       }
     }
     return undefined;

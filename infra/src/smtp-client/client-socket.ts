@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { type Reply, ReplyReader, replyText } from '@kiroku/domain/smtp-client/reply.js';
 import { words } from '@kiroku/domain/smtp-client/words.js';
+import { hearOut } from './hear-out.js';
 
 /** Why a conversation is over. `closing`: the server said so (421). `left`: this side did. */
 export interface Broken {
@@ -58,10 +59,14 @@ export class ClientSocket {
     this.follow(socket);
   }
 
-  /** Connects to an address (never a name); `broken` says whether it did. */
-  static async connect(to: { readonly ip: string; readonly port: number; readonly source?: string | undefined }, ms: number): Promise<ClientSocket> {
+  /** Connects to an address (never a name); `broken` says whether it did. @param signal ends it, until `abandon` is taken off it. */
+  static async connect(
+    to: { readonly ip: string; readonly port: number; readonly source?: string | undefined }, ms: number, signal?: AbortSignal,
+  ): Promise<ClientSocket> {
     const socket = connectTcp({ host: to.ip, port: to.port, noDelay: true, ...(to.source !== undefined && { localAddress: to.source }) });
     const client = new ClientSocket(socket);
+    if (signal?.aborted) client.abandon();
+    signal?.addEventListener('abort', client.abandon);
     await client.until(ms, 'no connection', (done) => socket.once('connect', done));
     return client;
   }
@@ -134,6 +139,9 @@ export class ClientSocket {
     if (!this.stopped && this.full) await this.until(ms, 'took no data', () => undefined);
   }
 
+  /** Its place is needed for others. */
+  readonly abandon = (): void => this.break('left', words('crowded'));
+
   /** Ends the conversation. `last` is sent if it still can be; resolves when the connection is closed, after a second at most. */
   async leave(last = ''): Promise<void> {
     const { socket } = this;
@@ -153,7 +161,7 @@ export class ClientSocket {
 
   private readonly onData = (chunk: Buffer): void => this.take(chunk);
   private readonly onDrain = (): void => this.wake?.();
-  private readonly onEnd = (): void => this.break('dropped', words('dropped'));
+  private readonly onEnd = (): void => this.break('dropped', words('dropped', this.error?.code ?? ''));
   private readonly onError = (error: NodeJS.ErrnoException): void => {
     this.error ??= error;
     this.break('dropped', words('dropped', error.code ?? ''));
@@ -161,6 +169,7 @@ export class ClientSocket {
 
   private follow(socket: Socket): void {
     socket.on('data', this.onData).on('drain', this.onDrain).on('error', this.onError).on('end', this.onEnd).on('close', this.onEnd);
+    hearOut(socket, (error) => (this.error ??= error));
   }
 
   private take(chunk: Buffer): void {

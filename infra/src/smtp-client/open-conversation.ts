@@ -27,7 +27,7 @@ const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDO
 /** The SMTP client (RFC 5321 and its extensions). What it returns may be called any number of times at once; each call is one connection. */
 export function smtpClient(options: SmtpClientOptions = {}): OpenConversation<AskingConversation> {
   const contexts = new TlsContexts(options.ca);
-  return (target) => new Opening(target, options, contexts).run();
+  return (target, signal) => new Opening(target, options, contexts, signal).run();
 }
 
 /** The steps from nothing to a conversation; each throws ConnectFailed. */
@@ -39,6 +39,7 @@ class Opening {
     private readonly target: Target,
     private readonly options: SmtpClientOptions,
     private readonly contexts: TlsContexts,
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.timeouts = options.timeouts ?? RFC_TIMEOUTS;
   }
@@ -54,6 +55,8 @@ class Opening {
     } catch (error) {
       void socket.leave('QUIT\r\n');
       throw error;
+    } finally {
+      this.signal?.removeEventListener('abort', socket.abandon);
     }
   }
 
@@ -62,12 +65,13 @@ class Opening {
     const where = `${name} [${ip}]:${port}`;
     let socket: ClientSocket;
     try {
-      socket = await ClientSocket.connect({ ip, port, source }, this.timeouts.connect);
+      socket = await ClientSocket.connect({ ip, port, source }, this.timeouts.connect, this.signal);
     } catch (error) {
       this.options.trouble?.(error); // an address or port that is none
       throw new ConnectFailed('connect', 'deferred', 'local', words('local'));
     }
     if (!socket.broken) return socket;
+    if (socket.broken.kind === 'left') throw new ConnectFailed('connect', 'deferred', 'no-answer', socket.broken.reply);
     const code = socket.error?.code ?? '';
     if (source !== undefined && SOURCE.has(code)) throw new ConnectFailed('connect', 'deferred', 'source', words('source', `${source} (${code})`));
     if (LOCAL.has(code)) throw new ConnectFailed('connect', 'deferred', 'local', words('local', code));
@@ -120,6 +124,7 @@ class Opening {
       this.options.trouble?.(error); // versions that make no sense
       throw new ConnectFailed('tls', 'deferred', 'local', words('local'));
     }
+    if (socket.broken?.kind === 'left') throw new ConnectFailed('tls', 'deferred', 'line', socket.broken.reply); // says nothing of its TLS
     if (!socket.tls) throw tlsFailed('tls', words('tls-handshake', reasonOf(socket)));
     const problem = verifyPeer(socket.tls, demand, (this.options.now ?? Date.now)());
     if (problem !== undefined) throw tlsFailed('tls', words('tls-untrusted', problem));

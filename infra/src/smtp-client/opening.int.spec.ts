@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ScriptedOptions, Script } from '../rig/scripted-smtp.js';
 import { until } from '../rig/until.js';
+import { smtpClient } from './open-conversation.js';
 import { fates, messageOf, PATIENT, Stage, targetAt } from './testing.js';
 
 const stage = new Stage();
@@ -120,5 +121,37 @@ describe('no conversation comes about', () => {
     expect(await failing(script, {}, timeouts)).toMatchObject({
       phase, outcome: 'deferred', because: 'line', reply: '450 4.4.2 Host fell silent: no reply within 0.1 s',
     });
+  });
+});
+
+describe('an opening that is given up', () => {
+  it.each<[string, Script, string, string]>([
+    ['before the greeting', { greeting: { silent: true } }, 'greeting', 'line'],
+    ['during STARTTLS', { STARTTLS: { silent: true } }, 'STARTTLS', 'line'],
+    ['during the handshake', { STARTTLS: '220 2.0.0 go' }, 'tls', 'line'],
+  ])('%s ends at once, and says nothing of the server’s TLS', async (_, script, phase, because) => {
+    const server = await stage.server(script, { extensions: ['STARTTLS'] });
+    const given = new AbortController();
+    const opening = smtpClient({ timeouts: PATIENT })(targetAt(server.port, { mode: 'opportunistic' }), given.signal).then(() => undefined, (error: unknown) => error);
+    await until('it is at it', 5000, () => server.connections.length === 1 && (phase === 'greeting' || server.heard.includes('STARTTLS')));
+    if (phase === 'tls') await until('the handshake has begun', 5000, () => (server.connections[0]?.reads.length ?? 0) > 2);
+    given.abort();
+    expect(await opening).toMatchObject({ phase, outcome: 'deferred', because, tlsFailed: false, reply: '450 4.4.1 No answer from host so far, and other mail waits' });
+    await until('the connection is closed', 5000, () => server.connections[0]?.socket.readableEnded === true || server.connections[0]?.closed);
+  });
+
+  it('that had been given up before it began is none', async () => {
+    const server = await stage.server();
+    const opening = smtpClient({ timeouts: PATIENT })(targetAt(server.port), AbortSignal.abort());
+    await expect(opening).rejects.toMatchObject({ phase: 'connect', because: 'no-answer' });
+  });
+
+  it('means nothing once it has come about', async () => {
+    const server = await stage.server();
+    const given = new AbortController();
+    const client = await smtpClient({ timeouts: PATIENT })(targetAt(server.port), given.signal);
+    given.abort();
+    expect(fates(await client.send(messageOf()))).toEqual(['delivered end-of-data 250 2.0.0 kept']);
+    await client.quit();
   });
 });

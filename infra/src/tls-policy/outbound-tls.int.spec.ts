@@ -102,6 +102,17 @@ describe('outbound TLS', () => {
     expect(said(await tls.demandsFor({ host: { ...plain, name: 'mx2.x.test' }, route: mx }))).toBe('required mta-sts');
   });
 
+  it('ignores DANE and MTA-STS for a message that does not ask for TLS, asks nobody about them, and reports nothing', async () => {
+    const { dns, tls } = await world();
+    dns.set('txt _mta-sts.x.test', ['v=STSv1; id=1;']).set('tlsa _25._tcp.mx.x.test', [tlsa], true).set('txt _smtp._tls.x.test', ['v=TLSRPTv1; rua=mailto:a@x.test']);
+    const plan = await tls.demandsFor({ host: { ...secure, name: 'evil.test' }, route: mx, tlsOptional: true });
+    expect([said(plan), plan.subject, dns.asked]).toEqual(['opportunistic no, off no', undefined, []]);
+    // REQUIRETLS is stronger, and so is the administrator's row.
+    expect(said(await tls.demandsFor({ host: secure, route: mx, tlsOptional: true, requireTls: true }))).toBe('required dane');
+    const strict = await world({ rows: [{ peer: 'x.test', mode: 'tls-only' }] });
+    expect(said(await strict.tls.demandsFor({ host: secure, route: mx, tlsOptional: true }))).toBe('required no');
+  });
+
   it('asks nobody where the administrator’s row decides', async () => {
     const { dns, tls } = await world({ rows: [{ peer: 'x.test', mode: 'required', min: 'TLSv1.2' }] });
     expect(await tls.demandsFor({ host: secure, route: mx })).toEqual({ kind: 'demands', demands: [{ mode: 'required', verify: 'no', names: ['mx.x.test'], minVersion: 'TLSv1.2' }] });

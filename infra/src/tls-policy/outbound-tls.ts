@@ -19,7 +19,7 @@ export interface OutboundTlsParts {
   readonly reports?: boolean;
 }
 
-interface Question { readonly host: Host; readonly route: Route; readonly requireTls?: boolean }
+interface Question { readonly host: Host; readonly route: Route; readonly requireTls?: boolean; readonly tlsOptional?: boolean }
 type Failure = 'handshake' | 'other';
 
 /** Hosts whose TLS failed, at a time, and how long that is remembered. */
@@ -29,7 +29,7 @@ const REMEMBERED = 24 * 60 * 60 * 1000;
 const SAME_TRY = 30_000;
 const LONGEST_DETAIL = 200;
 
-/** How to encrypt towards a host: the administrator's table, DANE, MTA-STS and REQUIRETLS together. */
+/** How to encrypt towards a host: the administrator's table, DANE, MTA-STS, REQUIRETLS and `TLS-Required: No` together. */
 export class OutboundTls {
   readonly #failed = new LRUCache<string, { readonly failure: Failure; readonly at: number }>({ max: MOST_FAILED });
 
@@ -39,10 +39,11 @@ export class OutboundTls {
    * To be asked before each connection, not for each message.
    * @throws what the database throws when the table cannot be read. Trouble of the DNS is an answer.
    */
-  async demandsFor({ host, route, requireTls = false }: Question): Promise<TlsPlan> {
+  async demandsFor({ host, route, requireTls = false, tlsOptional = false }: Question): Promise<TlsPlan> {
     const row = (await this.parts.table.current()).rowFor(host, route);
     const failedBefore = this.#failedBefore(host);
-    if (decidesAlone(row) && !requireTls)
+    // RFC 8689 §4.2.2: DANE and MTA-STS are ignored, and so nobody hears how it went.
+    if ((decidesAlone(row) || tlsOptional) && !requireTls)
       return planTls({ host, route, row, dane: { kind: 'none' }, sts: {}, requireTls, failedBefore, reports: false });
     const domain = policyDomain(route);
     const [dane, sts, reports] = await Promise.all([

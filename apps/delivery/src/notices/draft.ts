@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { QueueFact } from '@kiroku/domain/delivery/queue-events.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { BodyDamaged, BodyMissing, type BodyRef, type ObjectStore } from '@kiroku/domain/kernel/object-store.js';
@@ -58,7 +58,7 @@ export class Drafts {
     const { clock, ids } = this.engine;
     const settings = this.settings();
     const { domain, ...style } = settings.styleOf(owed.notices[0]);
-    const [noticeId, now] = [ids.queueId(), clock.now()];
+    const [noticeId, now] = [copyTo ? copyId(owed) : ids.queueId(), clock.now()];
     const input: NoticeInput = {
       notices: owed.notices, more: owed.addresses.length - owed.notices.length, noticeId, hostname: settings.hostname, domain, now,
       offset: (at) => settings.offset(at), style, chance: this.chance(), start, ...(copyTo && { copyTo }),
@@ -88,6 +88,19 @@ export class Drafts {
     }
   }
 }
+
+/**
+ * The queue id of the administrators' copy: the same whenever the same report is written again, so that a crash between copy and report makes
+ * no second one. It sorts with the message that it is about.
+ */
+export function copyId({ messageId, kind, addresses }: Pick<OwedNotices, 'messageId' | 'kind' | 'addresses'>): string {
+  const digest = createHash('sha256').update(JSON.stringify([messageId, kind, [...addresses].sort()])).digest();
+  return messageId.slice(0, TIME) + Array.from(digest.subarray(0, REST), (byte) => CROCKFORD[byte & 31]).join('');
+}
+/** Letters of a queue id: its time, and what makes it one of a kind. */
+const TIME = 9;
+const REST = 6;
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 const isLost = (error: unknown): boolean => error instanceof BodyMissing || error instanceof BodyDamaged;
 

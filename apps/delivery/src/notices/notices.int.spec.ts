@@ -359,6 +359,24 @@ describe("the administrators' copy", () => {
     expect(await textOf(report as Submitted)).toContain('Body text');
   });
 
+  it('is one, whatever dies between it and the report', async () => {
+    const id = messageId();
+    await owed(id, ['bob@z.test', 'cid@z.test'], { sender: sender() });
+    for (let crash = 0; crash < 3; crash++) {
+      later(700_000);
+      // A new process each time: it knows nothing of what the one before has done.
+      await noticesOf({ ...copies, submit: (m, also) => (also.length > 0 ? Promise.reject(new Error('dead')) : submitTo(h.store)(m, also)) }).notices.round();
+    }
+    expect((await reportsAbout(id)).map((r) => r.recipients)).toEqual([['root@x.test', 'ann-admin@x.test']]);
+    later(700_000);
+    await noticesOf(copies).notices.round();
+    await owed(id, ['dan@z.test'], { sender: sender() });
+    later(2_000);
+    await noticesOf(copies).notices.round();
+    // Of what failed later there is a copy of its own.
+    expect((await reportsAbout(id)).map((r) => r.recipients.length)).toEqual([2, 1, 2, 1]);
+  });
+
   it('is not made of delays, and not again while the report itself waits', async () => {
     const [late, id] = [messageId(), messageId()];
     await owed(late, ['bob@z.test'], { sender: sender() }, 'delayed');

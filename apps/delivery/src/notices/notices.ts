@@ -7,7 +7,7 @@ import { canonical } from '@kiroku/domain/mail/address.js';
 import { MOST_LISTED } from '@kiroku/domain/notice/compose.js';
 import type { NoticeGroup, OwedNotices } from '@kiroku/infra/read-model/notices.js';
 import { LRUCache } from 'lru-cache';
-import { type Draft, Drafts } from './draft.js';
+import { copyId, type Draft, Drafts } from './draft.js';
 import { nameOf, type NoticeSettings, type SubmitMessage } from './ports.js';
 
 /** ms: how often the view is asked, and how long a group must not have grown, at most how long it is waited for. */
@@ -51,8 +51,6 @@ export interface NoticesParts {
 export class Notices {
   readonly #drafts: Drafts;
   readonly #sent = new LRUCache<string, { readonly since: number; count: number }>({ max: 100_000 });
-  /** Administrators who have their copy already, while the report itself waits. */
-  readonly #copied = new LRUCache<string, true>({ max: 10_000 });
   /** Groups that failed: when they come up again (epoch ms), and the pause that was. */
   readonly #failed = new LRUCache<string, { readonly group: NoticeGroup; readonly again: number; readonly pause: number }>({ max: 1_000 });
   #running: Promise<void> | undefined;
@@ -167,15 +165,17 @@ export class Notices {
     }
   }
 
-  /** The copy goes first: a crash in between makes another copy rather than none. */
+  /** The copy goes first; after a crash in between its stream says that it has gone. */
   async #draft(owed: OwedNotices): Promise<Draft> {
-    const name = `${nameOf(owed)} ${owed.addresses.length}`;
-    const draft = await this.#drafts.draft(owed, !this.#copied.has(name));
-    if (draft.copy) {
-      await this.parts.submit(draft.copy, []);
-      this.#copied.set(name, true);
-    }
+    const draft = await this.#drafts.draft(owed, !(await this.#copied(owed)));
+    if (draft.copy) await this.parts.submit(draft.copy, []);
     return draft;
+  }
+
+  async #copied(owed: OwedNotices): Promise<boolean> {
+    if (owed.kind !== 'failed' || this.parts.settings().postmasterCopy.length === 0) return true;
+    const stream = messageStream(copyId(owed));
+    return (await this.parts.engine.store.readLast([stream])).has(stream);
   }
 
   #sentOf({ messageId, kind, addresses }: OwedNotices, expected: number, outcome: { readonly noticeId: string } | { readonly why: string }): Append {

@@ -19,7 +19,7 @@ export interface NoticeSettings {
   offset(at: number): number;
   /** Sender, subject and words; `domain` is that of MAILER-DAEMON. Asked with the first recipient of a report. */
   styleOf(about: QueueFact<'NoticeOwed'>): NoticeStyle & { readonly domain: string };
-  /** Addresses that get a copy of each report of failure, with the header of the original only. A crash may send a copy twice. */
+  /** Addresses that get a copy of each report of failure, with the header of the original only. */
   readonly postmasterCopy: readonly string[];
   /** Reports per hour to one address about mail from strangers: their sender may be forged. 0 = no limit. */
   readonly perHour: number;

@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
 import type { Cause, TlsOutcome } from '@kiroku/domain/delivery/queue-events.js';
+import { sourcesFor } from '@kiroku/domain/delivery/source-pools.js';
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
 import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
 import { type ClientConversation, type ClientCredentials, ConnectFailed, type Target } from '@kiroku/domain/smtp-client/types.js';
@@ -23,6 +23,8 @@ export interface Way {
   readonly route: Route;
   /** A verified TLS session or nothing (RFC 8689 §4.2.1). */
   readonly requireTls: boolean;
+  /** What the other side publishes about TLS does not bind (RFC 8689 §4.2.2). */
+  readonly tlsOptional?: boolean;
   /** Local addresses, see `OutboundPorts.pool`. */
   readonly pool?: readonly string[];
 }
@@ -57,8 +59,9 @@ export class Connector {
 
   /**
    * @param avoid `hostKey`s of hosts that are not to be tried at all. Never rejects.
+   * @param signal gives up with the host that is being tried.
    */
-  async open(way: Way, avoid: ReadonlySet<string>, report: Report = () => undefined): Promise<Opened> {
+  async open(way: Way, avoid: ReadonlySet<string>, report: Report = () => undefined, signal?: AbortSignal): Promise<Opened> {
     const { route } = way;
     const found = await this.#hosts(route);
     if (found.kind !== 'hosts') {
@@ -75,7 +78,7 @@ export class Connector {
     let last: Failure | undefined;
     let hope: Failure | undefined;
     for (const host of hosts) {
-      const opened = await this.#tryHost(host, way, credentials, report);
+      const opened = await this.#tryHost(host, way, credentials, report, signal);
       if ('conversation' in opened) {
         this.#failed.delete(hostKey(host));
         return { kind: 'open', conversation: opened.conversation, host };
@@ -85,6 +88,7 @@ export class Connector {
       if (last.cause === 'local' && !last.source) return failed(last);
       if (last.outcome === 'deferred') hope = last;
       if (!last.source) this.shun(host);
+      if (signal?.aborted) break;
     }
     // As long as one of them may still take it, the others' refusal to talk is not the last word.
     return failed(hope ?? (last as Failure));
@@ -115,12 +119,14 @@ export class Connector {
     }
   }
 
-  async #tryHost(host: Host, way: Way, credentials: ClientCredentials | undefined, report: Report): Promise<{ conversation: ClientConversation } | Failure> {
-    const { route, requireTls } = way;
+  async #tryHost(
+    host: Host, way: Way, credentials: ClientCredentials | undefined, report: Report, signal: AbortSignal | undefined,
+  ): Promise<{ conversation: ClientConversation } | Failure> {
+    const { route, requireTls, tlsOptional = false } = way;
     const sources = this.#sources(host, way);
     let plan: TlsPlan;
     try {
-      plan = await this.ports.tls.demandsFor({ host, route, requireTls });
+      plan = await this.ports.tls.demandsFor({ host, route, requireTls, tlsOptional });
     } catch (error) {
       this.ports.trouble(error); // never plain text because a table could not be read
       return { outcome: 'deferred', cause: 'local', phase: 'policy', reply: '451 4.3.0 This server could not look up its rules for TLS', host };
@@ -134,7 +140,7 @@ export class Connector {
       try {
         const conversation = await this.#from(sources, {
           name: host.name, ip: host.ip, port: host.port, helo: this.ports.helo(), tls, ...(credentials && { credentials }),
-        });
+        }, signal);
         if (requireTls && (!conversation.tls || conversation.tls.verified === 'no')) {
           void conversation.quit();
           return { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host };
@@ -153,29 +159,27 @@ export class Connector {
         }
         // RFC 8689 §4.2.1: without verified TLS the message goes back; another host of the route is tried first.
         failure = requireTls && error.tlsFailed ? { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host } : failureOf(error, host);
-        if (!error.tlsFailed) return failure;
+        if (!error.tlsFailed || signal?.aborted) return failure;
       }
     }
     return failure ?? { outcome: 'refused', cause: 'refused', phase: 'policy', reply: NO_VERIFIED_TLS, host };
   }
 
-  /** Local addresses for a host, in the order in which they are tried; undefined = the system's choice; [] when there must be one and is none. */
+  /** As `sourcesFor`, those that could not be used last. */
   #sources({ ip }: Host, { pool }: Way): readonly (string | undefined)[] {
-    const same = (pool ?? this.ports.sources()).filter((source) => isIPv6(source) === isIPv6(ip));
-    if (!pool && same.length === 0) return [undefined];
-    const from = pool ? Math.min(Math.floor(this.ports.chance() * same.length), same.length - 1) : 0;
-    const turned = [...same.slice(from), ...same.slice(0, from)];
+    const sources = sourcesFor(ip, pool, this.ports.sources(), this.ports.chance());
+    if (sources.length < 2) return sources;
     const now = this.ports.engine.clock.now();
-    const unusable = (source: string): boolean => (this.#unusable.get(source) ?? 0) > now;
-    return [...turned.filter((source) => !unusable(source)), ...turned.filter(unusable)];
+    const unusable = (source: string | undefined): boolean => (this.#unusable.get(source ?? '') ?? 0) > now;
+    return [...sources.filter((source) => !unusable(source)), ...sources.filter(unusable)];
   }
 
   /** From the first of these that can be used. @throws ConnectFailed */
-  async #from(sources: readonly (string | undefined)[], target: Omit<Target, 'source'>): Promise<ClientConversation> {
+  async #from(sources: readonly (string | undefined)[], target: Omit<Target, 'source'>, signal: AbortSignal | undefined): Promise<ClientConversation> {
     let failure: unknown;
     for (const source of sources) {
       try {
-        return await this.ports.open({ ...target, ...(source !== undefined && { source }) });
+        return await this.ports.open({ ...target, ...(source !== undefined && { source }) }, signal);
       } catch (error) {
         if (!(error instanceof ConnectFailed) || error.because !== 'source' || source === undefined) throw error;
         this.#unusable.set(source, this.ports.engine.clock.now() + SHUNNED);

@@ -55,7 +55,7 @@ export interface OutboundPorts {
   hosts(route: Route): Promise<Hosts>;
   /** How to encrypt, host by host; and told where TLS failed. `OutboundTls` of infra. */
   readonly tls: {
-    demandsFor(question: { readonly host: Host; readonly route: Route; readonly requireTls: boolean }): Promise<TlsPlan>;
+    demandsFor(question: { readonly host: Host; readonly route: Route; readonly requireTls: boolean; readonly tlsOptional: boolean }): Promise<TlsPlan>;
     failed(host: Host, failure: 'handshake' | 'other'): void;
   };
   /** Undefined when there are none of that name: then the gateway cannot be used, and the mail waits. */

@@ -9,7 +9,7 @@ import { attemptOf, type Job, outbound, unsent } from './job.js';
 import { Pace } from './pace.js';
 import type { OutboundPorts } from './ports.js';
 import type { Recorder } from './recorder.js';
-import type { Sessions, Wanting } from './sessions.js';
+import type { Seat, Sessions, Standing, Wanting } from './sessions.js';
 import { type Verdict, verdictOf } from './verdict.js';
 
 /** RFC 5321 §4.5.3.1.8: what every server must take. */
@@ -21,10 +21,13 @@ const MOST_MESSAGES = 100;
 const MOST_HOSTS = 5;
 /** ms without new connections when one could not be had although others are open. */
 const OPENING_PAUSE = 5_000;
+/** ms that a connection may take until it is ready, and a server for a message, before they count as slow. */
+const SLOW_OPENING = 10_000;
+const SLOW_SENDING = 60_000;
 const MOST_OUTCOMES = 100;
 /** ms after which a claim is told its host: most messages are done by then, and need no statement for it. */
 const LONG = 500;
-const NOBODY: ReadonlySet<string> = new Set();
+const NOBODY: ReadonlySet<string> = new Set<string>();
 
 /** What all routes of the process share. */
 export interface Floor {
@@ -50,6 +53,13 @@ export interface Floor {
 
 interface Idle { readonly since: number; readonly give: (job: Promise<Job | undefined> | undefined) => void }
 interface Open { readonly conversation: ClientConversation; readonly host: Host }
+/** A worker's place, and how long it has been at what it does: opening, when that can be given up, or sending. */
+interface Watch {
+  readonly seat: Seat;
+  /** Epoch ms; Infinity = nothing is awaited. */
+  since: number;
+  giveUp: AbortController | undefined;
+}
 
 /** All that waits for one route, and the connections that carry it. */
 export class RouteWork implements Wanting {
@@ -61,6 +71,10 @@ export class RouteWork implements Wanting {
   /** How the encryption of new connections went; they ride with the next attempt that is recorded. */
   readonly #tlsOutcomes: TlsOutcome[] = [];
   readonly #report = (outcome: TlsOutcome): void => { if (this.#tlsOutcomes.length < MOST_OUTCOMES) this.#tlsOutcomes.push(outcome); };
+  readonly #watches = new Set<Watch>();
+  #opensSlowly = false;
+  /** Why the last connection that was waited for in vain was none. */
+  #inVain: Failure | undefined;
   #workers = 0;
   /** Of them, with a connection. */
   #connected = 0;
@@ -69,6 +83,7 @@ export class RouteWork implements Wanting {
     readonly key: string,
     private readonly way: Way,
     private readonly floor: Floor,
+    private known: Standing = 'new',
   ) {}
 
   get route(): Route {
@@ -77,6 +92,16 @@ export class RouteWork implements Wanting {
 
   get workers(): number {
     return this.#workers;
+  }
+
+  get standing(): Standing {
+    return this.known;
+  }
+
+  /** Somebody asked for a try now, whatever is known of the route. */
+  probe(): void {
+    this.pace.probe();
+    this.known = 'new';
   }
 
   /** Nothing waits, nothing runs. */
@@ -102,12 +127,27 @@ export class RouteWork implements Wanting {
     }
     while ((this.waiting.size > 0 || this.#ready.length > 0) && this.#workers < this.pace.allowed(this.#most()) && this.pace.mayOpen(now)) {
       if (this.#workers > 0 && this.floor.sessions.wanted) return; // first one for everybody
-      if (!this.floor.sessions.take(this)) return;
+      const seat = this.floor.sessions.take(this);
+      if (!seat) return this.#crowdedOut(now);
       const job = this.#next('');
-      if (!job) return this.floor.sessions.release();
+      if (!job) return this.floor.sessions.release(seat);
       this.#workers++;
-      void this.#work(job);
+      void this.#work(job, seat);
     }
+  }
+
+  /** Where too many are slow, the last word of one that is holds a while longer: what waits for it must not fill the memory. */
+  #crowdedOut(now: number): void {
+    if (this.known !== 'slow' || !this.#inVain || this.#workers > 0 || this.floor.sessions.slowShare) return;
+    this.floor.sessions.forget(this);
+    this.pace.unreachable(now, this.#inVain);
+    this.#putOff(this.#inVain);
+  }
+
+  /** Those who do not get on count as slow; where slow ones are too many, a connection that is not ready yet makes room for others. */
+  hurry(now: number): void {
+    for (const { seat, since, giveUp } of this.#watches)
+      if (now - since >= (giveUp ? SLOW_OPENING : SLOW_SENDING) && !this.floor.sessions.crawls(seat)) giveUp?.abort();
   }
 
   /** Closes connections that have been without work for too long; all of them when this process stops. */
@@ -163,12 +203,14 @@ export class RouteWork implements Wanting {
   }
 
   /** One connection's life: message after message, with the next one claimed while one is sent. */
-  async #work(first: Promise<Job | undefined>): Promise<void> {
+  async #work(first: Promise<Job | undefined>, seat: Seat): Promise<void> {
+    const watch: Watch = { seat, since: Infinity, giveUp: undefined };
+    this.#watches.add(watch);
     let open: Open | undefined;
     let next: Promise<Job | undefined> | undefined = first;
     let job: Job | undefined;
     // Connecting takes its time, and so does the claim.
-    let opening: Promise<Opened> | undefined = this.#opened();
+    let opening: Promise<Opened> | undefined = this.#opened(watch);
     try {
       for (;;) {
         job = await next;
@@ -184,13 +226,13 @@ export class RouteWork implements Wanting {
         job ??= await this.#rest(open);
         if (!job || this.floor.stopping()) break;
         if (open && !(open.conversation.usable && open.conversation.sent < MOST_MESSAGES)) open = this.#close(open);
-        open ??= this.#had(await this.#opened(), job);
+        open ??= this.#had(await this.#opened(watch), job);
         if (!open) {
           job = undefined;
           break;
         }
         if (!this.#enough()) next = this.#next(open.host.name);
-        open = await this.#send(job, open);
+        open = await this.#send(job, open, watch);
         job = undefined;
         if (open && this.#enough()) open = this.#close(open);
         if (!open && !next) break;
@@ -205,7 +247,8 @@ export class RouteWork implements Wanting {
       const left = await next?.catch(() => undefined);
       if (left) this.#ready.push(left);
       this.#workers--;
-      this.floor.sessions.release();
+      this.#watches.delete(watch);
+      this.floor.sessions.release(seat);
       if (this.floor.stopping()) this.abandon();
       else this.pump();
     }
@@ -213,6 +256,7 @@ export class RouteWork implements Wanting {
 
   /** What is claimed and not begun is given back: this process stops. */
   abandon(): void {
+    for (const { giveUp } of this.#watches) giveUp?.abort();
     for (const job of this.#ready.splice(0)) this.#giveBack(job);
   }
 
@@ -248,8 +292,20 @@ export class RouteWork implements Wanting {
     return undefined;
   }
 
-  #opened(): Promise<Opened> {
-    return this.floor.connector.open(this.way, NOBODY, this.#report);
+  async #opened(watch: Watch, avoid: ReadonlySet<string> = NOBODY): Promise<Opened> {
+    const { connector, ports: { engine: { clock } } } = this.floor;
+    const since = clock.now();
+    watch.since = since;
+    watch.giveUp = new AbortController();
+    const opened = await connector.open(this.way, avoid, this.#report, watch.giveUp.signal);
+    watch.giveUp = undefined;
+    watch.since = Infinity;
+    // What this machine cannot do says nothing of the other.
+    this.#opensSlowly = clock.now() - since >= SLOW_OPENING && !(opened.kind === 'failed' && opened.failure.cause === 'local');
+    if (this.#opensSlowly) this.known = 'slow';
+    else if (opened.kind === 'failed') this.known = 'new';
+    this.#inVain = this.#opensSlowly && opened.kind === 'failed' ? opened.failure : undefined;
+    return opened;
   }
 
   /** @param job that it was opened for: when there is no connection it has been dealt with. */
@@ -261,6 +317,10 @@ export class RouteWork implements Wanting {
       return opened;
     }
     const { failure } = opened;
+    if (this.floor.stopping()) {
+      if (job) this.#giveBack(job);
+      return undefined;
+    }
     // What an administrator can repair is shown to him; other trouble of this machine is not worth an event for each message.
     if (failure.cause === 'local' && !failure.source) {
       this.floor.localTrouble();
@@ -278,8 +338,9 @@ export class RouteWork implements Wanting {
   }
 
   /** Sends, if need be on a new connection or at another host. @returns the connection to go on with. */
-  async #send(job: Job, open: Open): Promise<Open | undefined> {
+  async #send(job: Job, open: Open, watch: Watch): Promise<Open | undefined> {
     const { connector, claims, ports } = this.floor;
+    const { clock } = ports.engine;
     const tried = new Set<string>();
     let here = open;
     for (let renewed = false; ; ) {
@@ -287,18 +348,20 @@ export class RouteWork implements Wanting {
       const sentBefore = conversation.sent;
       const ticket = this.pace.begin();
       const slow = host.name === job.host && tried.size === 0 ? undefined : setTimeout(() => claims.named(job.entries.map((e) => e.row), host.name), LONG);
+      const since = (watch.since = clock.now());
       const results = await conversation.send(outbound(job, ports.bodies, ports.sealer));
+      watch.since = Infinity;
       clearTimeout(slow);
       const verdict = verdictOf(results, conversation, sentBefore);
       let other: Open | undefined;
       if (verdict.stale && !renewed) {
         renewed = true;
         this.#close(here);
-        other = this.#had(await this.#opened(), job);
+        other = this.#had(await this.#opened(watch), job);
         if (!other) return undefined;
       } else if (verdict.elsewhere && tried.size < MOST_HOSTS - 1) {
         connector.shun(host);
-        const opened = await connector.open(this.way, tried.add(hostKey(host)), this.#report);
+        const opened = await this.#opened(watch, tried.add(hostKey(host)));
         if (opened.kind === 'open') {
           this.#connected++;
           other = opened;
@@ -306,11 +369,18 @@ export class RouteWork implements Wanting {
         }
       }
       if (!other) {
+        if (!verdict.local) this.#gotOn(watch, results, clock.now() - since);
         this.#ended(job, here, results, verdict, ticket);
         return conversation.usable ? here : this.#close(here);
       }
       here = other;
     }
+  }
+
+  #gotOn({ seat }: Watch, results: readonly SendResult[], took: number): void {
+    const stuck = took >= SLOW_SENDING && !results.some(({ outcome }) => outcome === 'delivered' || outcome === 'refused');
+    this.known = stuck || this.#opensSlowly ? 'slow' : 'good';
+    if (!stuck) this.floor.sessions.quickens(seat);
   }
 
   #ended(job: Job, { conversation, host }: Open, results: readonly SendResult[], verdict: Verdict, ticket: number): void {

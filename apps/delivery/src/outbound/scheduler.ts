@@ -1,5 +1,6 @@
 import { QUEUE_PARTITIONS } from '@kiroku/domain/delivery/queue-view.js';
 import { routeKey } from '@kiroku/domain/routing/hosts.js';
+import { LRUCache } from 'lru-cache';
 import { Claims } from './claims.js';
 import { Connector } from './connector.js';
 import type { Entry } from './entry.js';
@@ -7,7 +8,7 @@ import { Loader } from './loader.js';
 import type { OutboundPorts } from './ports.js';
 import { Recorder } from './recorder.js';
 import { type Floor, RouteWork } from './route-work.js';
-import { Sessions } from './sessions.js';
+import { Sessions, type Standing } from './sessions.js';
 import { Takeover } from './takeover.js';
 import { Window } from './window.js';
 
@@ -44,6 +45,8 @@ export class Outbound {
   readonly #takeover: Takeover;
   readonly #floor: Floor;
   readonly #works = new Map<string, RouteWork>();
+  /** Of routes that have nothing to do. */
+  readonly #standings = new LRUCache<string, Standing>({ max: ROUTES });
   #owned: readonly number[] = [];
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -190,7 +193,7 @@ export class Outbound {
     const work = this.#owned.includes(entry.partition) ? this.#wayOf(entry) : undefined;
     if (!work) return this.#window.drop(entry.key);
     // Somebody asked for it: what is known of the route is to be found out anew.
-    if (entry.row.why === 'retry requested') work.pace.probe();
+    if (entry.row.why === 'retry requested') work.probe();
     this.#wait(entry, work);
     this.#touched.add(work);
   }
@@ -221,9 +224,10 @@ export class Outbound {
     const pool = this.ports.pool(row);
     // RFC 8689 §5: a report is not lost for want of it.
     const requireTls = message.requireTls && message.sender !== '';
-    const key = `${routeKey(route)}${requireTls ? ' requiretls' : ''}${pool ? ` from ${pool.join(' ')}` : ''}`;
+    const tlsOptional = message.tlsOptional === true && !message.requireTls;
+    const key = `${routeKey(route)}${requireTls ? ' requiretls' : tlsOptional ? ' tls optional' : ''}${pool ? ` from ${pool.join(' ')}` : ''}`;
     let work = this.#works.get(key);
-    if (!work) this.#works.set(key, (work = new RouteWork(key, { route, requireTls, ...(pool && { pool }) }, this.#floor)));
+    if (!work) this.#works.set(key, (work = new RouteWork(key, { route, requireTls, tlsOptional, ...(pool && { pool }) }, this.#floor, this.#standings.get(key))));
     return work;
   }
 
@@ -264,8 +268,11 @@ export class Outbound {
     this.#pumpAll(); // rates, pauses
     for (const [key, work] of this.#works) {
       work.closeIdle(now);
+      work.hurry(now);
       if (!work.quiet || (this.#works.size <= ROUTES && !work.pace.forgettable(now))) continue;
       this.#works.delete(key);
+      if (work.standing === 'new') this.#standings.delete(key);
+      else this.#standings.set(key, work.standing);
       this.#sessions.forget(work);
     }
   }

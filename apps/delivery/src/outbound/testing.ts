@@ -32,6 +32,8 @@ export interface Behaviour {
 /** Servers in memory: conversations that behave by script, and a record of what was said. */
 export class World {
   readonly hosts = new Map<string, Behaviour>();
+  /** Where nothing is said about a host. */
+  otherwise: (target: Target) => Behaviour = () => ({});
   readonly seen: Seen[] = [];
   /** Connections now, and the most at a time, by host. */
   readonly open = new Map<string, number>();
@@ -40,10 +42,13 @@ export class World {
   quits = 0;
   targets: Target[] = [];
 
-  readonly connect: OpenConversation = async (target) => {
-    const behaviour = this.hosts.get(target.name) ?? {};
+  readonly connect: OpenConversation = async (target, signal) => {
+    const behaviour = this.hosts.get(target.name) ?? this.otherwise(target);
     this.targets.push(target);
-    await behaviour.connect?.(target);
+    const givenUp = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(new ConnectFailed('greeting', 'deferred', 'line', '450 4.4.1 Given up')));
+    });
+    await Promise.race([behaviour.connect?.(target), givenUp]);
     const now = (this.open.get(target.name) ?? 0) + 1;
     this.open.set(target.name, now);
     this.most.set(target.name, Math.max(now, this.most.get(target.name) ?? 0));

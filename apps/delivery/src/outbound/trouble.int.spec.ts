@@ -217,8 +217,11 @@ describe("this machine's own trouble", () => {
     });
     expect(tried).toBeLessThan(30);
     broken = false;
-    r.member.engine.clock.advance(60_000);
-    await emptied();
+    // A failure that was under way may begin another pause.
+    await until('the queue is empty', 20_000, async () => {
+      r.member.engine.clock.advance(10_000);
+      return (await rowsOf(h)).length === 0 && (await claimsIn(h)) === 0;
+    });
     const attempts = await h.pool.query(`SELECT FROM history.decision WHERE events LIKE '%Too many open files%'`);
     expect(attempts.rowCount).toBe(0);
   });
@@ -280,6 +283,23 @@ describe('stopping', () => {
     await until('it is being sent', 5_000, async () => world.connections === 1 && (await claimsIn(h)) === 1);
     expect(await r.outbound.stop(50)).toBe(false);
     expect(await claimsIn(h)).toBe(1);
+  });
+});
+
+describe('a message that does not ask for TLS', () => {
+  it('has a connection of its own, made without what the other side publishes about TLS', async () => {
+    const asked: boolean[] = [];
+    const demandsFor: OutboundPorts['tls']['demandsFor'] = async (question) => {
+      asked.push(question.tlsOptional);
+      return planTls({ ...question, row: undefined, dane: { kind: 'none' }, sts: {}, reports: false });
+    };
+    started({ tls: { demandsFor, failed: () => undefined } });
+    await enqueue(h, ['bob@y.test'], { tlsOptional: true });
+    await enqueue(h, ['cid@y.test']);
+    await enqueue(h, ['dan@z.test'], { tlsOptional: true, requireTls: true });
+    await emptied();
+    expect(asked.sort()).toEqual([false, false, true]);
+    expect(world.connections).toBe(2);
   });
 });
 
