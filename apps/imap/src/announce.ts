@@ -1,6 +1,8 @@
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { Movement } from '@kiroku/domain/imap/session/tracker.js';
 import { rightFor } from '@kiroku/domain/mailbox/rights.js';
+import { Assembly } from './fetch/assembly.js';
+import { Places } from './fetch/places.js';
 import type { Selected } from './selected.js';
 import type { Session } from './session.js';
 
@@ -55,17 +57,26 @@ function tellExpunged(session: Session, expunged: Movement['expunged']): void {
 
 /** FETCH responses nobody asked for. */
 export function tellFlags(session: Session, { live, tracker }: Pick<Selected, 'live' | 'tracker'>, uids: readonly number[], uidForm = false): void {
-  let text = '';
+  if (uids.length === 0) return;
+  const out = new Assembly(session.output);
+  const places = new Places(session, { live, tracker });
+  const named = !session.uidOnly && (session.condstore || uidForm);
   for (const uid of uids) {
-    const index = live.indexOf(uid);
-    const seq = tracker.seq(uid);
-    if (index < 0 || seq === 0) continue;
-    const modSeq = session.condstore ? ` MODSEQ (${live.modSeqs[index]})` : '';
-    const flags = `FLAGS ${live.printed[live.flags[index] as number]}${modSeq}`;
-    text += session.uidOnly ? `* ${uid} UIDFETCH (${flags})\r\n` : session.condstore || uidForm ? `* ${seq} FETCH (UID ${uid} ${flags})\r\n` : `* ${seq} FETCH (${flags})\r\n`;
-    if (text.length < BATCH) continue;
-    session.output.write(text);
-    text = '';
+    if (!places.move(uid) || !places.told) continue;
+    places.open(out);
+    if (named) {
+      out.text('UID ');
+      out.number(uid);
+      out.text(' ');
+    }
+    out.text('FLAGS ');
+    out.text(live.printed[live.flags[places.index] as number] as string);
+    if (session.condstore) {
+      out.text(' MODSEQ (');
+      out.number(live.modSeqs[places.index] as number);
+      out.text(')');
+    }
+    out.text(')\r\n');
   }
-  session.output.write(text);
+  out.send();
 }

@@ -37,7 +37,7 @@ export class Conversation {
         const next = await session.listen(() => this.source.next());
         await session.notifications?.pause();
         // Put out while it waited: what has come meanwhile is not answered.
-        if (session.ending === 'account-off') return;
+        if (session.ending === 'account-off' || session.ending === 'password-changed') return;
         if (!next) return session.hangUp('client-left');
         this.commands += 1;
         if ('status' in next) this.refuse(next);

@@ -29,6 +29,13 @@ export class Intake {
 
   constructor(private readonly session: Session) {}
 
+  /** Where they are to go, looked up once per command. @throws No */
+  async target(mailbox: string): Promise<Folder> {
+    this.folder ??= await this.session.ports.mailboxes.folder(this.session.accountId, mailbox);
+    if (!this.folder) throw noTarget(mailbox);
+    return this.folder;
+  }
+
   /** A literal of a message is announced. @throws No when the command will fail in any case: the client need not send it. */
   async begin({ mailbox, messages, parts }: AppendHead, size: number): Promise<void> {
     await this.admit(mailbox, size);
@@ -76,12 +83,10 @@ export class Intake {
   private async admit(mailbox: string, size: number): Promise<void> {
     if (!this.folder) {
       const { mailboxes } = this.session.ports;
-      const [folder, { limit, used }] = await Promise.all([mailboxes.folder(this.session.accountId, mailbox), mailboxes.quota(this.session.accountId)]);
-      if (!folder) throw noTarget(mailbox);
+      const folder = await this.target(mailbox);
       if (!folder.rights.includes('i')) throw new No('Your rights do not allow that', 'NOPERM');
-      this.folder = folder;
       // REPLACE, which needs a selected mailbox, gives room back: the store decides alone.
-      if (limit > 0 && folder.accountId === this.session.accountId && this.session.phase !== 'selected') this.room = limit - used;
+      if (folder.accountId === this.session.accountId && this.session.phase !== 'selected') this.room = await mailboxes.room(folder.accountId, folder.id);
     }
     this.room -= size;
     if (this.room < 0) throw new No('There is not enough room left', 'OVERQUOTA');

@@ -212,6 +212,22 @@ describe('commands', () => {
     expect((await client.answer(tag)).at(-1)).toMatch(/^OK \[COPYUID/);
   });
 
+  it('that take long say how far they are, where they know', async () => {
+    await using rig = await startRig({ imap: { progressEvery: 5 } });
+    for (let i = 0; i < 3; i++) await rig.deliver('Subject: x\r\n\r\nx\r\n');
+    const client = await rig.selected();
+    let go = (): void => undefined;
+    const store = rig.boxes.storeFlags.bind(rig.boxes);
+    rig.boxes.storeFlags = async (...args) => {
+      await new Promise<void>((resolve) => (go = resolve));
+      return store(...args);
+    };
+    const tag = client.say('STORE 1:3 +FLAGS.SILENT (\\Seen)');
+    expect(await client.line()).toBe(`* OK [INPROGRESS ("${tag}" 0 3)] Still at it`);
+    go();
+    expect((await client.answer(tag)).at(-1)).toMatch(/^OK/);
+  });
+
   it('tell who they talk to, and no version unless it is to be shown', async () => {
     await using rig = await startRig();
     const client = await rig.loggedIn();
@@ -287,6 +303,17 @@ describe('a session whose account is switched off', () => {
     };
     client.write('a STATUS x (MESSAGES)\r\nb NOOP\r\n');
     expect(await client.socket.readToEnd()).toBe('* STATUS x (MESSAGES 0)\r\na OK Told\r\n* BYE The account may not be used any more\r\n');
+  });
+
+  it('ends when it has been given another password', async () => {
+    await using rig = await startRig();
+    const [ann, ben] = [await rig.selected(), await rig.loggedIn('ben')];
+    const closed = rig.closed();
+    rig.changePassword('ann');
+    expect(await ann.socket.readToEnd()).toBe('* BYE The password has been changed\r\n');
+    expect((await closed).data.reason).toBe('password-changed');
+    await rig.nextLook();
+    expect(await ben.ok('NOOP')).toEqual([]);
   });
 
   it('leaves others alone, and the next account of the connection', async () => {

@@ -85,7 +85,7 @@ async function conclude(session: Session, mechanism: string, user: string, resul
   const { ports, connection } = session;
   const who = { protocol: 'imap', peer: connection.peer, mechanism };
   if (result.ok) {
-    session.enter(result.account);
+    session.enter(result.account, result.mark);
     session.note({ type: 'LoginSucceeded', data: { ...who, login: result.login, account: result.account.id } });
     return ok('Logged in', `CAPABILITY ${capabilityList(session)}`);
   }

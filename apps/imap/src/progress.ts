@@ -9,10 +9,11 @@ const SILENT: ReadonlySet<Verb> = new Set<Verb>(['COPY', 'MOVE', 'SEARCH', 'SORT
 
 /** Runs a command and tells the client now and then that it goes on. */
 export async function withProgress<T>(session: Session, { verb, tag }: Command, work: () => T | Promise<T>): Promise<T> {
+  session.progress = undefined;
   const running = work();
   if (!(running instanceof Promise) || !SILENT.has(verb)) return running;
   const timer = setInterval(() => {
-    session.output.untagged(`OK [INPROGRESS ("${tag.replace(/["\\]/g, '\\$&')}" NIL NIL)] Still at it`);
+    session.output.untagged(`OK [INPROGRESS ("${tag.replace(/["\\]/g, '\\$&')}" ${session.progress?.done ?? 'NIL'} ${session.progress?.of ?? 'NIL'})] Still at it`);
     // Who has left is noticed where the command ends.
     void Promise.resolve(session.output.flush()).catch(() => undefined);
   }, session.options.progressEvery ?? INTERVAL);
@@ -20,5 +21,6 @@ export async function withProgress<T>(session: Session, { verb, tag }: Command, 
     return await running;
   } finally {
     clearInterval(timer);
+    session.progress = undefined;
   }
 }

@@ -30,7 +30,7 @@ const CONNECTIONS = 12;
 
 /** The IMAP role. */
 export async function startImap(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('imap', postgres, CONNECTIONS);
+  const platform = await openPlatform('imap', { postgres, config, connections: CONNECTIONS });
   const { pool, log, engine, sessions, trouble, metrics, logger, hints } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
@@ -38,11 +38,11 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   const directory = new PostgresDirectory(pool, () => admission.settings.tagSeparators);
   const authenticator = new DirectoryAuthenticator(directory, await loadServerKey(config.data));
   const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
-  const bodies = await openBodies(platform, config.data, true);
+  const bodies = await openBodies(platform, config, true);
   const mailboxes = new PostgresMailboxStore(pool, engine, hints, trouble);
   const cache = new BodyCache(pool, bodies, trouble);
   const index = {
-    search: (mailbox: string) => new MailboxSearch(pool, cache, mailbox),
+    search: (mailbox: string, looked?: (messages: number) => void) => new MailboxSearch(pool, cache, mailbox, looked),
     columns: (mailbox: string, uids: Uint32Array, headers: boolean) => sortColumns(pool, cache, mailbox, uids, headers),
   };
   const protocol = new Imap(
@@ -57,7 +57,7 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
     { host, product: PRODUCT },
   );
   const server = new LineServer({
-    protocol, ids: engine.ids, tls: certificates, listeners: listenersOf(config),
+    protocol, ids: engine.ids, tls: certificates, listeners: listenersOf(config), reusePort: config.imapProcesses > 1,
     limits: () => {
       const { sessionsPerService: total, sessionsPerIp: perIp, sessionTime, proxyIps } = admission.settings;
       return { total, perIp, sessionTime, proxyIps };
@@ -67,7 +67,7 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   const listeners = await server.listen();
-  const filler = new BackgroundFiller({ pool, log, metrics, trouble }, cache);
+  const filler = new BackgroundFiller({ pool, log, metrics, trouble, pack: (ids) => mailboxes.pack(ids) }, cache);
   await filler.start();
   metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
   platform.live(undefined, () => certificateWarnings(certificates.all, engine.clock.now()));

@@ -1,5 +1,5 @@
 import { Tracker } from '@kiroku/domain/imap/session/tracker.js';
-import type { FlagChange, Folder } from '@kiroku/domain/mailbox/store-port.js';
+import type { Folder, StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
 import type { LiveMailbox } from './mailboxes/live-mailbox.js';
 import type { LiveMailboxes } from './mailboxes/live-mailboxes.js';
 
@@ -32,7 +32,12 @@ export class Selected {
   }
 
   /** The client has been answered these changes, or asked not to be. */
-  knows(changed: readonly FlagChange[]): void {
+  knows({ changed, status, before }: StoredFlags): void {
+    // Nearly always nothing else has happened since it was last told.
+    if (before === this.told && this.live.status.highestModSeq === status.highestModSeq) {
+      this.told = status.highestModSeq;
+      return;
+    }
     for (const { uid, modSeq } of changed) this.own.set(uid, modSeq);
   }
 

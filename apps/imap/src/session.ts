@@ -10,9 +10,10 @@ import { Output } from './output.js';
 import type { ImapOptions, ImapPorts } from './ports.js';
 import { No } from './refusal.js';
 import type { Selected } from './selected.js';
+import type { Fall } from './standing.js';
 
 /** How a session ended. */
-export type Ending = 'logout' | 'client-left' | 'errors' | 'locked-out' | 'not-imap' | 'body-failed' | 'mailbox-deleted' | 'rights-gone' | 'account-off';
+export type Ending = 'logout' | 'client-left' | 'errors' | 'locked-out' | 'not-imap' | 'body-failed' | 'mailbox-deleted' | 'rights-gone' | Fall;
 
 /** What a connection has come to: who is there, what is selected and switched on. Commands work on it, one after another. */
 export class Session {
@@ -25,13 +26,15 @@ export class Session {
   saved = new Uint32Array();
   compressed = false;
   ending: Ending = 'logout';
+  /** How far the command under way is, where it knows: of how many is not always known. For INPROGRESS. */
+  progress: { done: number; readonly of?: number } | undefined;
   /** ms of silence that somebody who has not logged in is allowed. */
   readonly strangersTime: number;
   readonly output: Output;
   /** The client is to speak next: BYE may be said at any moment. */
   private listening = false;
-  /** The account may not use IMAP any more. */
-  private dismissed = false;
+  /** The account may not use IMAP any more, or not with the password that this session has come with. */
+  private dismissed: Fall | undefined;
   private standing: (() => void) | undefined;
 
   constructor(
@@ -106,21 +109,22 @@ export class Session {
     this.phase = 'logout';
   }
 
-  /** Somebody has logged in. */
-  enter(account: AccountFacts): void {
+  /** Somebody has logged in. @param mark see `LoginResult`. */
+  enter(account: AccountFacts, mark = ''): void {
     this.account = account;
     this.phase = 'authenticated';
     this.connection.idleTimeout = this.settings.imapIdleTime;
-    this.standing = this.ports.standing.watch(account.id, () => {
-      this.dismissed = true;
-      if (this.listening) this.dismiss();
+    this.dismissed = undefined;
+    this.standing = this.ports.standing.watch(account.id, mark, (why) => {
+      this.dismissed = why;
+      if (this.listening) this.dismiss(why);
     });
   }
 
   /** Waits for the client, by `work`. @throws what it throws. */
   async listen<T>(work: () => Promise<T>): Promise<T> {
     this.listening = true;
-    if (this.dismissed) this.dismiss();
+    if (this.dismissed) this.dismiss(this.dismissed);
     try {
       return await work();
     } finally {
@@ -128,12 +132,12 @@ export class Session {
     }
   }
 
-  private dismiss(): void {
+  private dismiss(why: Fall): void {
     if (this.phase === 'logout') return;
-    this.hangUp('account-off');
+    this.hangUp(why);
     // A notification under way is not to be cut in two.
     void Promise.resolve(this.notifications?.pause()).then(() => {
-      this.output.untagged('BYE The account may not be used any more');
+      this.output.untagged(why === 'account-off' ? 'BYE The account may not be used any more' : 'BYE The password has been changed');
       this.connection.close();
     });
   }

@@ -3,12 +3,21 @@ const AT_ONCE = 1_000;
 /** ms between two looks. */
 const EVERY = 3_000;
 
-/** Who may use IMAP now: of these accounts, those. */
-export type MayUseImap = (accounts: readonly string[]) => Promise<ReadonlySet<string>>;
+/** Who may use IMAP now: of these accounts, those, each with the mark of what it logs in with. */
+export type MayUseImap = (accounts: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 
-/** Looks now and then whether the accounts of open sessions may still use IMAP: a session can last for weeks. */
+/** Why a session may not go on. */
+export type Fall = 'account-off' | 'password-changed';
+
+interface Watched {
+  /** As it was at the login; '' where the login did not say: then as it was first seen. */
+  mark: string;
+  readonly end: (why: Fall) => void;
+}
+
+/** Looks now and then whether the accounts of open sessions may still use IMAP, and with the same password: a session can last for weeks. */
 export class Standing {
-  private readonly sessions = new Map<string, Set<() => void>>();
+  private readonly sessions = new Map<string, Set<Watched>>();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
 
@@ -19,13 +28,14 @@ export class Standing {
   ) {}
 
   /** @param end told, perhaps more than once, that the account may not go on. @returns an end to it. */
-  watch(account: string, end: () => void): () => void {
-    const ends = this.sessions.get(account) ?? new Set();
-    this.sessions.set(account, ends.add(end));
+  watch(account: string, mark: string, end: Watched['end']): () => void {
+    const watched = { mark, end };
+    const all = this.sessions.get(account) ?? new Set();
+    this.sessions.set(account, all.add(watched));
     this.timer ??= setInterval(() => (this.looking ??= this.look()), this.every).unref();
     return () => {
-      ends.delete(end);
-      if (ends.size === 0 && this.sessions.get(account) === ends) this.sessions.delete(account);
+      all.delete(watched);
+      if (all.size === 0 && this.sessions.get(account) === all) this.sessions.delete(account);
       if (this.sessions.size > 0) return;
       clearInterval(this.timer);
       this.timer = undefined;
@@ -38,7 +48,7 @@ export class Standing {
       for (let at = 0; at < accounts.length; at += AT_ONCE) {
         const some = accounts.slice(at, at + AT_ONCE);
         const allowed = await this.mayUseImap(some);
-        for (const account of some) if (!allowed.has(account)) for (const end of [...(this.sessions.get(account) ?? [])]) end();
+        for (const account of some) for (const watched of [...(this.sessions.get(account) ?? [])]) judge(watched, allowed.get(account));
       }
     } catch (error) {
       // Who is in stays in while nobody can tell.
@@ -47,4 +57,10 @@ export class Standing {
       this.looking = undefined;
     }
   }
+}
+
+function judge(watched: Watched, mark: string | undefined): void {
+  if (mark === undefined) return watched.end('account-off');
+  watched.mark ||= mark;
+  if (watched.mark !== mark) watched.end('password-changed');
 }

@@ -71,13 +71,20 @@ function outcomes(operation: FlagOperation, flags: readonly string[], allowed: (
     const kept = operation === 'add' ? before : before.filter((f) => !allowed(f));
     return sorted([...new Set([...kept, ...wanted])]);
   };
-  return (before) => {
+  let last: readonly string[] | undefined;
+  let lastOutcome: readonly string[] | undefined;
+  const outcome = (before: readonly string[]): readonly string[] | undefined => {
     if (known.has(before)) return known.get(before);
     const text = flagsAfter(before).join(' ');
     const same = text === before.join(' ') ? undefined : (results.get(text) ?? (text === '' ? [] : text.split(' ')));
     if (same) results.set(text, same);
     known.set(before, same);
     return same;
+  };
+  return (before) => {
+    if (before === last) return lastOutcome; // neighbours have the same
+    last = before;
+    return (lastOutcome = outcome(before));
   };
 }
 

@@ -177,8 +177,9 @@ export interface MailboxStore {
   /**
    * Undefined when the mailbox is gone.
    * @param uidNext as it was at that MODSEQ, where the caller knows it. Without it `vanished` may name messages that came later, too.
+   * @param hinted what was known when `watch` called back is enough: nobody waits for the answer.
    */
-  changes(mailbox: string, sinceModSeq: number, uidNext?: number): Promise<Changes | undefined>;
+  changes(mailbox: string, sinceModSeq: number, uidNext?: number, hinted?: boolean): Promise<Changes | undefined>;
   /**
    * Calls back soon (aim: 20 ms) after something happened in the mailbox, in whichever process; a hint, possibly for nothing.
    * @returns an end to it.
@@ -202,6 +203,8 @@ export interface MailboxStore {
   replace(account: string, from: string, uid: number, to: string, message: NewMessage, origin: Origin): Promise<Appended & { readonly highestModSeq: number }>;
 
   quota(account: string): Promise<Quota>;
+  /** Bytes that may still be added to a mailbox that the account knows, as far as its owner's quota goes. A hint: `append` decides. */
+  room(account: string, mailbox: string): Promise<number>;
   /** Identifier → rights, the owner first. @throws no-permission without right `a` */
   acl(account: string, name: string): Promise<readonly { readonly identifier: string; readonly rights: Rights }[]>;
   /** `identifier`: an account's address, `anyone`; with `-` before it: negative rights. `rights` '' removes the entry. */

@@ -45,4 +45,10 @@ export function fieldEnd(header: Binary, at: number): number {
 }
 
 /** Without line ends, and without NULs, which no IMAP string can carry. */
-export const unfold = (value: Binary): Binary => trimBlanks(/[\r\n\0]/.test(value) ? value.replace(/\r?\n|\0/g, '').replace(/\r/g, ' ') : value);
+export function unfold(value: Binary): Binary {
+  // Nearly always one line: its end is all there is to take away.
+  let end = value.length;
+  if (value.charCodeAt(end - 1) === 10) end -= value.charCodeAt(end - 2) === 13 ? 2 : 1;
+  const line = value.slice(0, end);
+  return trimBlanks(/[\r\n\0]/.test(line) ? value.replace(/\r?\n|\0/g, '').replace(/\r/g, ' ') : line);
+}

@@ -40,11 +40,28 @@ export class PreviewTaker {
 function preview(content: Content, bytes: Uint8Array): string {
   const text = partText(content, bytes);
   // What the message answers to tells nothing new, unless there is nothing else.
-  return shorten(text.replace(/^[ \t]*>.*$/gm, '')) || shorten(text);
+  return (text.includes('>') && shorten(text.replace(/^[ \t]*>.*$/gm, ''))) || shorten(text);
 }
 
 /** One line, cut between characters. */
 function shorten(text: string): string {
-  const flat = text.slice(0, 16 * PREVIEW_CHARACTERS).replace(/[\s\x00-\x1f\x7f\ufffd]+/g, ' ').trim();
-  return flat.length <= PREVIEW_CHARACTERS ? flat : Array.from(flat.slice(0, 2 * PREVIEW_CHARACTERS)).slice(0, PREVIEW_CHARACTERS).join('').trim();
+  const flat = flatten(text, 16 * PREVIEW_CHARACTERS, 2 * PREVIEW_CHARACTERS);
+  return flat.length <= PREVIEW_CHARACTERS ? flat : Array.from(flat).slice(0, PREVIEW_CHARACTERS).join('').trim();
 }
+
+/** Blanks and controls between words become one blank. @param most characters looked at. @param enough of the answer. */
+function flatten(text: string, most: number, enough: number): string {
+  const end = Math.min(text.length, most);
+  let flat = '';
+  for (let at = 0; at < end && flat.length < enough; ) {
+    while (at < end && isBlank(text.charCodeAt(at))) at++;
+    const from = at;
+    while (at < end && !isBlank(text.charCodeAt(at))) at++;
+    if (at > from) flat += flat === '' ? text.slice(from, at) : ` ${text.slice(from, at)}`;
+  }
+  return flat.slice(0, enough);
+}
+
+/** What `\s` takes, controls, and what could not be decoded. */
+const isBlank = (code: number): boolean =>
+  code <= 32 || code === 0x7f || (code >= 0xa0 && (code === 0xa0 || code === 0x1680 || (code >= 0x2000 && code <= 0x200a) || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000 || code === 0xfeff || code === 0xfffd));

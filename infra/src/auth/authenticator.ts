@@ -10,7 +10,8 @@ export interface ScramKeys {
 
 /** The answer to a login. `refused` is the same for a wrong password, an unknown user and an account that may not use the protocol; the reason is for the record. */
 export type LoginResult =
-  | { readonly ok: true; readonly account: AccountFacts; readonly login: string }
+  /** `mark` changes with what the account logs in with, and tells nothing of it: for sessions that must not outlast a password. */
+  | { readonly ok: true; readonly account: AccountFacts; readonly login: string; readonly mark?: string }
   | { readonly ok: false; readonly reason: 'unknown-account' | 'wrong-password' | 'account-disabled' | 'protocol-off' | 'mechanism-off' | 'malformed' };
 
 /**

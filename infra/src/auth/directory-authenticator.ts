@@ -111,11 +111,14 @@ export class DirectoryAuthenticator implements Authenticator {
 }
 
 /** What the account may do matters only once the password is right: a stranger must not learn it from the time it takes. */
-function admit(service: Service, { account, domainEnabled }: StoredCredentials, login: string): LoginResult {
+function admit(service: Service, { account, domainEnabled, sealed }: StoredCredentials, login: string): LoginResult {
   if (!account.enabled || !domainEnabled) return no('account-disabled');
   if (!account[service]) return no('protocol-off');
-  return { ok: true, account, login };
+  return { ok: true, account, login, mark: markOf(sealed) };
 }
+
+/** As the directory makes it of what it keeps. */
+const markOf = (sealed: string): string => createHash('md5').update(sealed).digest('hex');
 
 function sameDigest(right: Buffer, claimed: string): boolean {
   return /^[0-9a-f]{32}$/i.test(claimed) && timingSafeEqual(right, Buffer.from(claimed, 'hex'));

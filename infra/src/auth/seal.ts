@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { secretOf } from '../config/secret.js';
 import { readOrCreate } from './secret-file.js';
 
 /** 32 bytes that all nodes of an installation share. Without it no stored credential can be read. */
@@ -18,10 +19,11 @@ export class SealBroken extends Error {
 }
 
 /**
- * The key from `KIROKU_SERVER_KEY` (base64), else from `<data>/server.key` (base64, readable by its owner only), made on first start.
+ * The key from `KIROKU_SERVER_KEY` or the file that `KIROKU_SERVER_KEY_FILE` names (base64), else from `<data>/server.key` (base64,
+ * readable by its owner only), made on first start.
  * @throws Error when either is not base64 of 32 bytes.
  */
-export async function loadServerKey(data: string, fromEnvironment = process.env.KIROKU_SERVER_KEY): Promise<ServerKey> {
+export async function loadServerKey(data: string, fromEnvironment = secretOf(process.env, 'KIROKU_SERVER_KEY')): Promise<ServerKey> {
   if (fromEnvironment !== undefined && fromEnvironment !== '') return decodeKey(fromEnvironment, 'KIROKU_SERVER_KEY');
   const path = join(data, 'server.key');
   return decodeKey(await readOrCreate(path, 0o600, () => `${randomBytes(KEY).toString('base64')}\n`), path);

@@ -19,6 +19,8 @@ export interface BackgroundParts {
   readonly log: EventLog;
   readonly metrics: Pick<Metrics, 'gauge'>;
   readonly trouble: (error: unknown) => void;
+  /** See `PostgresMailboxStore.pack`. */
+  readonly pack?: (mailboxes: readonly string[]) => Promise<void>;
 }
 
 /** ms; when nothing else is said, the constants above. */
@@ -29,7 +31,7 @@ export interface BackgroundTimes {
 }
 
 /**
- * Fills the body cache while the machine has nothing better to do. Every process of the role may have one: one at a time looks through the
+ * Fills the body cache, and packs mailboxes, while the machine has nothing better to do. Every process of the role may have one: one at a time looks through the
  * mailboxes, one at a time follows what comes in.
  */
 export class BackgroundFiller {
@@ -53,8 +55,8 @@ export class BackgroundFiller {
   }
 
   async start(): Promise<void> {
-    const { log, trouble } = this.parts;
-    this.#following = await followMail(log, this.cache, trouble, this.gate, (bodies) => { this.#fresh = bodies; });
+    const { log, trouble, pack } = this.parts;
+    this.#following = await followMail(log, this.cache, trouble, this.gate, (bodies) => { this.#fresh = bodies; }, pack);
     const { first = FIRST, round = ROUND, look = LOOK } = this.times;
     this.#work = Promise.all([this.#again(first, round, () => this.#fill()), this.#again(0, look, () => this.#measure())]);
   }
@@ -79,8 +81,13 @@ export class BackgroundFiller {
   }
 
   async #fill(): Promise<void> {
-    const { pool } = this.parts;
+    const { pool, pack } = this.parts;
     const { signal } = this.#stopping;
+    if (pack) {
+      await this.gate(signal);
+      const { rows } = await pool.query<{ id: string }>('SELECT id FROM view.mailbox_1');
+      if (!signal.aborted) await pack(rows.map(({ id }) => id));
+    }
     await guarded(pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4713) AS got');
       if (rows[0]?.got !== true) return;

@@ -19,15 +19,23 @@ interface Opened {
 }
 
 /** Reads a body once, and again in parts when it is too large to be kept. @throws BodyMissing, BodyDamaged */
-async function open(objects: ObjectStore, ref: BodyRef): Promise<Opened> {
-  if (ref.size <= WHOLE) {
-    const bytes = await gathered(objects.read(ref), ref.size);
+async function open(objects: ObjectStore, ref: BodyRef, body?: Uint8Array): Promise<Opened> {
+  if (body || ref.size <= WHOLE) {
+    const bytes = body ?? (await gathered(objects.read(ref), ref.size));
     return { structure: parseStructure(bytes), range: (from, to) => one(bytes.subarray(from, to)) };
   }
+  return { structure: await passed(objects, ref), range: (from, to) => (from < to ? objects.read(ref, { offset: from, length: to - from }) : one(new Uint8Array())) };
+}
+
+async function passed(objects: Pick<ObjectStore, 'read'>, ref: BodyRef): Promise<Structure> {
   const parser = new StructureParser();
   for await (const chunk of objects.read(ref)) parser.push(chunk);
-  return { structure: parser.end(), range: (from, to) => (from < to ? objects.read(ref, { offset: from, length: to - from }) : one(new Uint8Array())) };
+  return parser.end();
 }
+
+/** @param body where it is at hand. @throws BodyMissing, BodyDamaged */
+export const bodyStructure = (objects: Pick<ObjectStore, 'read'>, ref: BodyRef, body?: Uint8Array): Structure | Promise<Structure> =>
+  body ? parseStructure(body) : passed(objects, ref);
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
@@ -79,9 +87,9 @@ export interface BodyFacts {
 
 const signer = new Signer();
 
-/** All that is kept of a body. Needs about WHOLE bytes of memory a few times over, whatever the body's size. */
-export async function bodyFacts(objects: ObjectStore, ref: BodyRef): Promise<BodyFacts> {
-  const opened = await open(objects, ref);
+/** All that is kept of a body. Needs about WHOLE bytes of memory a few times over, whatever the body's size. @param body where it is at hand. */
+export async function bodyFacts(objects: ObjectStore, ref: BodyRef, body?: Uint8Array): Promise<BodyFacts> {
+  const opened = await open(objects, ref, body);
   const { structure } = opened;
   const parts = textParts(structure);
   const length = parts.reduce((sum, { start, end }) => sum + end - start, 0);

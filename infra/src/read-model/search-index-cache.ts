@@ -1,17 +1,21 @@
-import type { IndexRow } from '@kiroku/domain/imap/search/index-row.js';
-import { BodyDamaged, BodyMissing, type BodyRef, type ObjectStore } from '@kiroku/domain/kernel/object-store.js';
+import { type FieldValues, fieldValues } from '@kiroku/domain/imap/search/header-text.js';
+import type { IndexRow, KeptField } from '@kiroku/domain/imap/search/index-row.js';
+import type { BodyRef, ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Structure } from '@kiroku/domain/mime/structure.js';
 import { decodeStructure, encodeStructure } from '@kiroku/domain/mime/codec.js';
 import type pg from 'pg';
 import { columnArrays } from './columns.js';
+import { type BodyFacts, bodyFacts, bodyHeader, bodyStructure } from './search-index-body.js';
 import { FieldTexts } from './search-index-fields.js';
+import { Readings } from './search-index-readings.js';
 import { Slots } from './search-index-slots.js';
-import { type BodyFacts, bodyFacts } from './search-index-body.js';
 
-/** Bodies read at once by a process, each with about a megabyte of memory. */
+/** Groups of bodies read at once by a process, each with a few megabytes of memory at most. */
 const AT_ONCE = 6;
 /** Bodies per statement. */
 const BATCH = 200;
+/** Statements that nobody waits for, before one is waited for. */
+const BEHIND = 4;
 
 const COLUMNS = {
   sha256: 'bytea', structure: 'text', header_grams: 'bytea', text_grams: 'bytea', sent_at: 'bigint', sent_day: 'integer', subject: 'text',
@@ -26,6 +30,10 @@ const INSERT = `
          ON CONFLICT (sha256) DO UPDATE SET structure = excluded.structure WHERE b.structure <> excluded.structure)
   INSERT INTO cache.search_1 SELECT sha256, ${SEARCHED.join(', ')} FROM new ON CONFLICT DO NOTHING`;
 
+const INSERT_STRUCTURES = `
+  INSERT INTO cache.body_1 AS b SELECT * FROM unnest($1::bytea[], $2::text[])
+  ON CONFLICT (sha256) DO UPDATE SET structure = excluded.structure WHERE b.structure <> excluded.structure`;
+
 /**
  * What is known of bodies without reading them: their structure, and what searches need. Filled by whoever asks first; any row may be
  * lost at any time. One per process.
@@ -33,8 +41,9 @@ const INSERT = `
 export class BodyCache {
   readonly fields: FieldTexts;
   readonly #slots = new Slots(AT_ONCE);
-  /** Bodies being read, by their SHA-256: two sessions that open one mailbox read each body once. */
-  readonly #reading = new Map<string, Promise<BodyFacts | undefined>>();
+  readonly #facts: Readings<BodyFacts>;
+  readonly #structures: Readings<Structure>;
+  readonly #behind = new Set<Promise<void>>();
 
   constructor(
     private readonly pool: pg.Pool,
@@ -42,9 +51,14 @@ export class BodyCache {
     private readonly trouble: (error: unknown) => void,
   ) {
     this.fields = new FieldTexts(pool);
+    this.#facts = new Readings(objects, this.#slots, (ref, body) => bodyFacts(objects, ref, body), trouble);
+    this.#structures = new Readings(objects, this.#slots, (ref, body) => bodyStructure(objects, ref, body), trouble);
   }
 
-  /** By SHA-256. Bodies that are gone or damaged are absent. At most 1,000 at once: a structure may take some KB. */
+  /**
+   * By SHA-256. Bodies that are gone or damaged are absent. At most 1,000 at once: a structure may take some KB. What had to be read is
+   * kept a moment later, and the rest of what could be known of it is left to whoever needs it.
+   */
   async structures(refs: readonly BodyRef[]): Promise<ReadonlyMap<string, Structure>> {
     const { rows } = await this.pool.query<{ sha256: string; structure: string }>({
       name: 'body-structures', text: `SELECT encode(sha256, 'hex') AS sha256, structure FROM cache.body_1 WHERE sha256 = ANY ($1::bytea[])`,
@@ -56,7 +70,12 @@ export class BodyCache {
       if (structure) found.set(row.sha256, structure);
     }
     const missing = onePerBody(refs.filter((r) => !found.has(r.sha256)));
-    await this.#fill(missing, (ref, facts) => void found.set(ref.sha256, facts.structure));
+    for (let start = 0; start < missing.length; start += BATCH) {
+      const read = pairs(missing.slice(start, start + BATCH), await this.#structures.of(missing.slice(start, start + BATCH)));
+      for (const [ref, structure] of read) found.set(ref.sha256, structure);
+      const rowsOf = (): readonly { sha256: string; structure: string }[] => read.map(([ref, structure]) => ({ sha256: `\\x${ref.sha256}`, structure: encodeStructure(structure) }));
+      await this.#later(() => this.pool.query({ name: 'body-structures-write', text: INSERT_STRUCTURES, values: [...columnArrays(rowsOf(), { sha256: 'bytea', structure: 'text' })] }));
+    }
     return found;
   }
 
@@ -69,9 +88,21 @@ export class BodyCache {
         name: 'bodies-known', text: `SELECT encode(sha256, 'hex') AS sha256 FROM cache.search_1 WHERE sha256 = ANY ($1::bytea[])`, values: [some.map((r) => `\\x${r.sha256}`)],
       });
       const known = new Set(rows.map((r) => r.sha256));
-      await this.#fill(onePerBody(some.filter((r) => !known.has(r.sha256))), () => void read++);
+      const missing = onePerBody(some.filter((r) => !known.has(r.sha256)));
+      const facts = pairs(missing, await this.#facts.of(missing));
+      await this.#write(facts);
+      read += facts.length;
     }
     return read;
+  }
+
+  /** Of each body what these fields of its own header say, one value to a line; null: no such field. Undefined where it cannot be read. */
+  async headers(refs: readonly BodyRef[], fields: readonly KeptField[]): Promise<readonly (FieldValues | undefined)[]> {
+    const wanted = new Set<string>(fields);
+    const one = new Readings(this.objects, this.#slots, async (ref, body) => fieldValues(body ?? (await bodyHeader(this.objects, ref)), wanted), this.trouble);
+    const unique = onePerBody(refs);
+    const values = new Map(pairs(unique, await one.of(unique)).map(([ref, value]) => [ref.sha256, value]));
+    return refs.map(({ sha256 }) => values.get(sha256));
   }
 
   /** Runs in turn with all else that reads bodies here. */
@@ -79,40 +110,30 @@ export class BodyCache {
     return this.#slots.run(work);
   }
 
-  async #fill(missing: readonly BodyRef[], each: (ref: BodyRef, facts: BodyFacts) => void): Promise<void> {
-    for (let start = 0; start < missing.length; start += BATCH) {
-      const done: (readonly [BodyRef, BodyFacts])[] = [];
-      await Promise.all(missing.slice(start, start + BATCH).map(async (ref) => {
-        const facts = await this.#read(ref);
-        if (facts) done.push([ref, facts]);
-      }));
-      for (const [ref, facts] of done) each(ref, facts);
-      await this.#write(done);
-    }
+  /** When it resolves, all that has been read is kept, unless that failed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#behind);
   }
 
-  #read(ref: BodyRef): Promise<BodyFacts | undefined> {
-    let reading = this.#reading.get(ref.sha256);
-    if (!reading) {
-      reading = this.#slots.run(() => bodyFacts(this.objects, ref))
-        .catch((error: unknown) => {
-          if (!(error instanceof BodyMissing || error instanceof BodyDamaged)) throw error;
-          this.trouble(error);
-          return undefined;
-        })
-        .finally(() => this.#reading.delete(ref.sha256));
-      this.#reading.set(ref.sha256, reading);
-    }
-    return reading;
+  /** Does something that nobody waits for, unless there is much of it. */
+  async #later(work: () => Promise<unknown>): Promise<void> {
+    const done = work().then(() => undefined, this.trouble).finally(() => this.#behind.delete(done));
+    this.#behind.add(done);
+    if (this.#behind.size > BEHIND) await Promise.race(this.#behind);
   }
 
   async #write(done: readonly (readonly [BodyRef, BodyFacts])[]): Promise<void> {
     if (done.length === 0) return;
     // In the order of the key, so that two writers never wait for each other crosswise.
-    const rows = done.map(([ref, facts]) => cells(ref, facts)).sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+    const rows = [...done].sort(byName).map(([ref, facts]) => cells(ref, facts));
     await this.pool.query({ name: 'bodies-write', text: INSERT, values: [...columnArrays(rows, COLUMNS)] });
   }
 }
+
+const byName = ([a]: readonly [BodyRef, unknown], [b]: readonly [BodyRef, unknown]): number => (a.sha256 < b.sha256 ? -1 : 1);
+
+const pairs = <T>(refs: readonly BodyRef[], values: readonly (T | undefined)[]): readonly (readonly [BodyRef, T])[] =>
+  refs.flatMap((ref, i) => (values[i] === undefined ? [] : [[ref, values[i]] as const]));
 
 function onePerBody(refs: readonly BodyRef[]): readonly BodyRef[] {
   return [...new Map(refs.map((r) => [r.sha256, r])).values()];

@@ -10,8 +10,6 @@ import { COLUMN, CONTROL, inPrefix, Values } from './search-index-sql.js';
 const LIMIT = 32 * 1024 * 1024;
 /** UIDs that are kept together. */
 const CHUNK = 4_096;
-/** Of more messages than that at once the database looks itself: their texts would push each other out. */
-const MOST = 200_000;
 /** Stands for a field that a message does not have. Like the line ends between texts it is in no text, and in no needle. */
 const ABSENT = '\0';
 
@@ -57,7 +55,6 @@ export class FieldTexts {
 
   /** @param uids ascending. @param tests all of which have to be passed. */
   async sort(mailbox: string, uids: Uint32Array, tests: readonly FieldTest[]): Promise<Sorted> {
-    if (uids.length > MOST) return { passed: new Uint32Array(), open: uids };
     const failed = new Uint8Array(uids.length);
     const unknown = new Uint8Array(uids.length);
     for (const test of tests) await this.#apply(mailbox, uids, test, failed, unknown);
@@ -81,7 +78,7 @@ export class FieldTexts {
 
   /** With all of `uids` that can be had. */
   async #chunk(mailbox: string, field: KeptField, number: number, uids: Uint32Array): Promise<Chunk> {
-    const key = `${mailbox}/${field}/${number}`;
+    const key = keyOf(mailbox, field, number);
     const kept = this.#chunks.get(key) ?? NOTHING;
     let at = 0;
     const missing = uids.filter((uid) => {
@@ -90,7 +87,21 @@ export class FieldTexts {
     });
     if (missing.length === 0) return kept;
     const texts = await this.#read(mailbox, field, missing);
-    if (texts.size === 0) return kept;
+    return texts.size === 0 ? kept : this.#add(key, texts);
+  }
+
+  /** What somebody has found out, none of it with the field before the body as well. @param texts undefined: there is no such field. */
+  learn(mailbox: string, field: KeptField, texts: readonly (readonly [uid: number, text: string | undefined])[]): void {
+    const chunks = new Map<number, Map<number, string>>();
+    for (const [uid, text] of texts) {
+      const number = Math.floor(uid / CHUNK);
+      const chunk = chunks.get(number) ?? new Map<number, string>();
+      chunks.set(number, chunk.set(uid, text ?? ABSENT));
+    }
+    for (const [number, chunk] of chunks) this.#add(keyOf(mailbox, field, number), chunk);
+  }
+
+  #add(key: string, texts: Map<number, string>): Chunk {
     const now = this.#chunks.get(key) ?? NOTHING;
     now.uids.forEach((uid, i) => texts.set(uid, textAt(now, i)));
     const chunk = chunkOf(texts);
@@ -118,6 +129,8 @@ export class FieldTexts {
     return found;
   }
 }
+
+const keyOf = (mailbox: string, field: KeptField, number: number): string => `${mailbox}/${field}/${number}`;
 
 /** By place: does the text there hold the needle? Everything that is there holds ''. */
 function hits(starts: Uint32Array, text: string, needle: string): Uint8Array {

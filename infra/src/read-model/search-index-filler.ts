@@ -8,9 +8,10 @@ import type pg from 'pg';
 import { Politeness } from '../platform/politeness.js';
 import type { BodyCache } from './search-index-cache.js';
 
-/** Bodies read between two looks at how busy the machine is. */
+/** Bodies read at once. */
 const STEP = 20;
-/** ms before each step: as usual, and while the machine is busy. At most 200 bodies a second, less than half of one processor's time. */
+/** ms of work between two looks at how busy the machine is, and before each look: as usual, and while it is busy. A quarter of one processor's time at most. */
+const SPELL = 30;
 const USUAL = 100;
 const BUSY = 2_000;
 /** Share of the machine's time that must be idle: more than for work that somebody waits for in the end. */
@@ -52,11 +53,15 @@ export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, s
 
 async function stepwise(refs: readonly BodyRef[], cache: BodyCache, signal: AbortSignal, gate: Gate, left: (bodies: number) => void): Promise<number> {
   let read = 0;
-  for (let start = 0; start < refs.length; start += STEP) {
+  for (let start = 0; start < refs.length; ) {
     left(refs.length - start);
     await gate(signal);
+    const until = performance.now() + SPELL;
+    while (!signal.aborted && start < refs.length && performance.now() < until) {
+      read += await cache.ensure(refs.slice(start, start + STEP));
+      start += STEP;
+    }
     if (signal.aborted) break;
-    read += await cache.ensure(refs.slice(start, start + STEP));
   }
   left(0);
   return read;
@@ -66,8 +71,12 @@ async function stepwise(refs: readonly BodyRef[], cache: BodyCache, signal: Abor
  * Reads the bodies of mail that comes in from now on, soon after it did, or when the machine has time for it. For one consumer group: a
  * process that does it is enough. Nothing is lost when it stops: what it has not read is read by whoever asks first.
  * @param left is told how many bodies of the events that it has before it are still to be read.
+ * @param changed is told which mailboxes something has happened to.
  */
-export async function followMail(log: EventLog, cache: BodyCache, trouble: (error: unknown) => void, gate: Gate = whenIdle(), left: (bodies: number) => void = () => undefined): Promise<Subscription> {
+export async function followMail(
+  log: EventLog, cache: BodyCache, trouble: (error: unknown) => void, gate: Gate = whenIdle(), left: (bodies: number) => void = () => undefined,
+  changed: (mailboxes: readonly string[]) => Promise<void> = () => Promise.resolve(),
+): Promise<Subscription> {
   const stopping = new AbortController();
   const following = await log.consume({
     group: 'body-cache', topics: ['decision'], batch: SLICE,
@@ -76,6 +85,8 @@ export async function followMail(log: EventLog, cache: BodyCache, trouble: (erro
     handle: async ({ events }) => {
       // Also where there is nothing to do: a full slice is followed by the next one at once.
       await gate(stopping.signal);
+      const mailboxes = new Set(events.flatMap(({ event }) => (CHANGES.has(event.type) ? [(event as RecordedOf<MailboxEvent>).data.mailboxId] : [])));
+      if (mailboxes.size > 0 && !stopping.signal.aborted) await changed([...mailboxes]).catch(trouble);
       await stepwise(events.flatMap(({ event }) => bodiesIn(event as RecordedOf<MailboxEvent>)), cache, stopping.signal, gate, left);
     },
     trouble,
@@ -88,6 +99,8 @@ export async function followMail(log: EventLog, cache: BodyCache, trouble: (erro
   };
 }
 
+const CHANGES: ReadonlySet<string> = new Set<MailboxEvent['type']>(['MessageAppended', 'MessagesAppended', 'FlagsChanged', 'MessageExpunged', 'MessagesExpunged']);
+
 /** What is copied was read where it came from. */
 function bodiesIn({ type, data }: RecordedOf<MailboxEvent>): readonly BodyRef[] {
   if (type === 'MessageAppended') return [{ sha256: data.sha256, size: data.bodySize, ...(data.at !== undefined && { at: data.at }) }];
@@ -99,7 +112,7 @@ function bodiesIn({ type, data }: RecordedOf<MailboxEvent>): readonly BodyRef[] 
 const PATIENT = { query_timeout: 3_600_000 } as object;
 
 /**
- * Forgets what is known of bodies that no mailbox has any more. For the worker's sweep, after the bodies; harmless at any time, as what
+ * Forgets what is known of bodies that no mailbox has any more, and of mailboxes that are no more. For the worker's sweep, after the bodies; harmless at any time, as what
  * is forgotten too early is found out again.
  * @returns rows removed.
  */
@@ -112,5 +125,6 @@ export async function sweepCache(pool: pg.Pool): Promise<number> {
     });
     removed += rowCount ?? 0;
   }
+  await pool.query({ text: 'DELETE FROM cache.mailbox_1 c WHERE NOT EXISTS (SELECT FROM view.mailbox_1 b WHERE b.id = c.mailbox_id)', ...PATIENT });
   return removed;
 }

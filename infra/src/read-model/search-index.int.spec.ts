@@ -197,6 +197,18 @@ describe('the columns for sorting', () => {
   });
 });
 
+describe('a long search', () => {
+  it('tells of each message once, read or not', async () => {
+    const { id } = await mailboxOf(Array.from({ length: 7 }, (_, i) => ({ bytes: Buffer.from(`Subject: progress ${i}\r\n\r\ntext\r\n`) })));
+    for (const needle of ['PROGRESS 3', 'PROGRESS 4']) {
+      let looked = 0;
+      const search = new MailboxSearch(h.pool, cache, id, (messages) => { looked += messages; });
+      expect([...(await search.matching(all(7), [{ by: 'text', in: 'all', needle }]))]).toHaveLength(1);
+      expect(looked).toBe(7);
+    }
+  });
+});
+
 describe('the cache of bodies', () => {
   const bodies = (name: string, n: number): readonly Entry[] => Array.from({ length: n }, (_, i) => ({ bytes: Buffer.from(`Subject: ${name} ${i}\r\n\r\ntext\r\n`) }));
 
@@ -207,7 +219,9 @@ describe('the cache of bodies', () => {
     expect(b).toEqual(a);
     expect(a.get((refs[3] as BodyRef).sha256)?.envelope.subject).toBe('structures 3');
     const other = new BodyCache(h.pool, { read: () => { throw new Error('must not be read'); } } as never, () => undefined);
+    await cache.settled();
     expect(await other.structures(refs)).toEqual(a);
+    expect(await known(refs)).toBe(0); // what only searches need is left to them
   });
 
   it('replaces a structure that another release wrote', async () => {
@@ -216,6 +230,7 @@ describe('the cache of bodies', () => {
     await cache.structures(refs);
     await h.pool.query(`UPDATE cache.body_1 SET structure = '0[]' WHERE sha256 = $1`, [`\\x${ref.sha256}`]);
     expect((await cache.structures(refs)).get(ref.sha256)?.envelope.subject).toBe('old 0');
+    await cache.settled();
     expect((await h.pool.query<{ structure: string }>(`SELECT structure FROM cache.body_1 WHERE sha256 = $1`, [`\\x${ref.sha256}`])).rows[0]?.structure).toContain('old 0');
   });
 

@@ -9,13 +9,15 @@ import type pg from 'pg';
 import { fillNumbers, numbersIn } from './mailboxes/numbers.js';
 import { bodyContains, bodyHeader } from './search-index-body.js';
 import type { BodyCache } from './search-index-cache.js';
-import { isFieldTest } from './search-index-fields.js';
+import { type FieldTest, isFieldTest } from './search-index-fields.js';
 import { columnCondition, conditionsOf, type IndexTest, Values } from './search-index-sql.js';
 
 /** Messages per statement: each stays well within a statement's time, and others get their turn. */
 const BATCH = 20_000;
 /** Bodies looked into before more are listed. */
 const STEP = 500;
+/** Messages of one search whose header fields are kept in memory. */
+const MOST_REMEMBERED = 200_000;
 const DAY = 86_400_000;
 
 type EntryTest = ColumnTest | EmailIdTest;
@@ -33,19 +35,31 @@ export class MailboxSearch implements SearchSource {
     private readonly pool: pg.Pool,
     private readonly cache: BodyCache,
     private readonly mailbox: string,
+    private readonly looked: (messages: number) => void = () => undefined,
   ) {}
 
   async matching(uids: Uint32Array, tests: readonly SourceTest[]): Promise<Uint32Array> {
     const found: Uint32Array[] = [];
+    // Texts of more messages would push each other out: the next search would find none of them.
+    const remember = uids.length <= MOST_REMEMBERED;
     for (let start = 0; start < uids.length; start += BATCH) {
       let some = uids.subarray(start, start + BATCH);
       const [entry, saved, index] = [tests.filter(isEntry), tests.filter(isSaved), tests.filter(isIndex)];
       if (entry.length > 0) some = await this.#entries(some, entry);
       if (saved.length > 0) some = await this.#saved(some, saved);
-      if (index.length > 0) some = await this.#indexed(some, index);
+      if (index.length > 0) some = await this.#indexed(some, index, remember);
+      this.#tell(Math.min(BATCH, uids.length - start) - this.#told);
+      this.#told = 0;
       found.push(some);
     }
     return found.length === 1 ? (found[0] as Uint32Array) : joined(found);
+  }
+
+  /** Of the batch under way so many have been told of. */
+  #told = 0;
+  #tell(messages: number): void {
+    this.#told += messages;
+    if (messages > 0) this.looked(messages);
   }
 
   async #entries(uids: Uint32Array, tests: readonly EntryTest[]): Promise<Uint32Array> {
@@ -90,9 +104,9 @@ export class MailboxSearch implements SearchSource {
   }
 
   /** What memory knows needs no question. */
-  async #indexed(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
+  async #indexed(uids: Uint32Array, tests: readonly IndexTest[], remember: boolean): Promise<Uint32Array> {
     const fields = tests.filter(isFieldTest);
-    if (fields.length === 0) return this.#asked(uids, tests);
+    if (fields.length === 0 || !remember) return this.#asked(uids, tests);
     const { passed, open } = await this.cache.fields.sort(this.mailbox, uids, fields);
     if (fields.length === tests.length) return open.length === 0 ? passed : union(passed, await this.#asked(open, tests));
     return this.#asked(union(passed, open), tests);
@@ -102,10 +116,33 @@ export class MailboxSearch implements SearchSource {
   async #asked(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
     const found = new Set<number>();
     const unknown = await this.#look(uids, tests, found);
+    if (tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found);
     for (let start = 0; start < unknown.length; start += STEP) {
       const some = unknown.slice(start, start + STEP);
+      this.#tell(some.length);
       await this.cache.ensure(some.map(refOf));
       await this.#look(Uint32Array.from(some, ([uid]) => uid), tests, found);
+    }
+    return uids.filter((uid) => found.has(uid));
+  }
+
+  /** Their headers tell; all that could be known of their bodies is left to searches that need it. */
+  async #byHeaders(uids: Uint32Array, unknown: readonly Open[], tests: readonly FieldTest[], found: Set<number>): Promise<Uint32Array> {
+    const fields = [...new Set(tests.map(({ field }) => field))];
+    for (let start = 0; start < unknown.length; start += STEP) {
+      const some = unknown.slice(start, start + STEP);
+      this.#tell(some.length);
+      const headers = await this.cache.headers(some.map(refOf), fields);
+      const prefixes = some.map(([, , , , prefix]) => headerLines(Buffer.from(prefix)));
+      some.forEach(([uid], i) => {
+        const [header, prefix] = [headers[i], prefixes[i] ?? []];
+        if (header && tests.every(({ field, needle }) => hasField(prefix, field, needle) || header.get(field)?.includes(needle))) found.add(uid);
+      });
+      for (const field of fields) {
+        // Of a field that also stands before the body memory knows nothing: see `FieldTexts`.
+        const plain = some.flatMap(([uid], i) => (headers[i] && !hasField(prefixes[i] ?? [], field, '') ? [[uid, headers[i].get(field)] as const] : []));
+        this.cache.fields.learn(this.mailbox, field, plain);
+      }
     }
     return uids.filter((uid) => found.has(uid));
   }

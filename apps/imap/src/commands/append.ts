@@ -2,14 +2,13 @@ import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { STAR } from '@kiroku/domain/imap/grammar/sequence-set.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { CommandSource } from '../command-source.js';
-import { type Completion, No, noTarget, ok } from '../refusal.js';
+import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 import { writable } from './store.js';
 
 /** RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 3516, RFC 6855 §4: all messages or none. */
 export async function append(session: Session, { mailbox, messages }: Of<'APPEND'>, source: CommandSource): Promise<Completion> {
-  const folder = await session.ports.mailboxes.folder(session.accountId, mailbox);
-  if (!folder) throw noTarget(mailbox);
+  const folder = await source.messages.target(mailbox);
   const kept = await source.messages.commit(messages);
   const { uidValidity, uids } = await session.ports.mailboxes.append(session.accountId, folder.id, kept, session.origin);
   if (session.selected?.live.id === folder.id) await session.selected.live.refresh();
@@ -24,8 +23,7 @@ export async function replace(session: Session, command: Of<'REPLACE'>, source: 
   const { tracker, live } = selected;
   const old = message === STAR ? tracker.lastUid : uid ? message : message <= tracker.size ? tracker.uid(message) : 0;
   if (tracker.seq(old) === 0) throw new No('There is no such message', undefined, uid ? 'NO' : 'BAD');
-  const folder = await session.ports.mailboxes.folder(session.accountId, mailbox);
-  if (!folder) throw noTarget(mailbox);
+  const folder = await source.messages.target(mailbox);
   const [kept] = await source.messages.commit([replacement]);
   if (!kept) throw new Error('a replacement without its message');
   const { uidValidity, uids, highestModSeq } = await session.ports.mailboxes.replace(session.accountId, live.id, old, folder.id, kept, session.origin);

@@ -64,6 +64,7 @@ async function find(session: Session, key: SearchKey): Promise<{ readonly uids: 
   const program = compileSearch(key);
   if (program.asksModSeq) knowsCondstore(session);
   const { uids, modSeqs, flags, flagSets, count } = live;
+  const progress = (session.progress = { done: 0 });
   const found = await runSearch(program, {
     snapshot: { uids, modSeqs, flags, flagSets }, count,
     numbers: tracker,
@@ -71,7 +72,7 @@ async function find(session: Session, key: SearchKey): Promise<{ readonly uids: 
     now: session.ports.clock.now(),
     // INTERNALDATE is told in UTC; so its days are UTC's.
     startOfDay: (day) => day * DAY,
-    source: session.ports.index.search(live.id),
+    source: session.ports.index.search(live.id, (messages) => { progress.done += messages; }),
   });
   return { uids: found, asksModSeq: program.asksModSeq };
 }

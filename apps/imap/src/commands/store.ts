@@ -28,6 +28,7 @@ export async function store(session: Session, command: Of<'STORE'>): Promise<Com
   const modified: number[] = [];
   let changed = 0;
   for (let at = 0; at < uids.length; at += AT_ONCE) {
+    session.progress = { done: at, of: uids.length };
     const change = { uids: uids.subarray(at, at + AT_ONCE), operation, flags, ...(unchangedSince !== undefined && { unchangedSince }) };
     const stored = await session.ports.mailboxes.storeFlags(session.accountId, selected.live.id, change, session.origin);
     await selected.live.stored(stored);
@@ -43,8 +44,9 @@ export async function store(session: Session, command: Of<'STORE'>): Promise<Com
 }
 
 /** What the messages have now. With `silent` only their MODSEQ, where the client asks for that (RFC 7162 §3.1.3). */
-function tell(session: Session, selected: Selected, { changed }: StoredFlags, silent: boolean, uid: boolean): void {
-  selected.knows(changed);
+function tell(session: Session, selected: Selected, stored: StoredFlags, silent: boolean, uid: boolean): void {
+  const { changed } = stored;
+  selected.knows(stored);
   if (!silent) {
     // The UID form names UIDs in its answers (RFC 9051 §6.4.9).
     return tellFlags(session, selected, changed.map((change) => change.uid), uid);

@@ -14,7 +14,7 @@ export class Places {
 
   constructor(
     private readonly session: Session,
-    private readonly selected: Selected,
+    private readonly selected: Pick<Selected, 'live' | 'tracker'>,
   ) {}
 
   /** @param uid above that of the call before. @returns false when there is no such message any more. */
@@ -25,6 +25,11 @@ export class Places {
     this.uid = uid;
     this.at = this.seq - 1;
     return this.index >= 0;
+  }
+
+  /** Has the session been told that it is there? */
+  get told(): boolean {
+    return this.seq > 0;
   }
 
   get index(): number {

@@ -135,7 +135,7 @@ export class FetchResponder {
     const stored = await session.ports.mailboxes.storeFlags(session.accountId, live.id, { uids: fresh, operation: 'add', flags: ['\\Seen'] }, session.origin);
     await live.stored(stored);
     const tells = (item: string): boolean => this.plan.steps.some((step) => step.kind === 'plain' && step.item === item);
-    if (tells('FLAGS') && (tells('MODSEQ') || !session.condstore)) selected.knows(stored.changed);
+    if (tells('FLAGS') && (tells('MODSEQ') || !session.condstore)) selected.knows(stored);
   }
 
   /** Structures are looked up where an answer that is made from one is not at hand. */

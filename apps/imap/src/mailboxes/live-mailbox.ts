@@ -33,6 +33,8 @@ export class LiveMailbox implements Present {
   readonly listeners = new Set<() => void>();
   private readonly setNames = new Map<string, number>();
   private batches: Batch[] = [];
+  /** Changes in all of them. */
+  private kept = 0;
   private next: Promise<void> | undefined;
 
   constructor(
@@ -46,7 +48,7 @@ export class LiveMailbox implements Present {
     // What the store gives out is shared; these are written in place.
     this.modSeqs = snapshot.modSeqs.slice();
     const names = snapshot.flagSets.map((set) => this.setOf(set));
-    this.flags = snapshot.flags.map((index) => names[index] as number);
+    this.flags = names.every((name, i) => name === i) ? snapshot.flags.slice() : snapshot.flags.map((index) => names[index] as number);
   }
 
   /** Index of a message, -1 when it is not there. */
@@ -78,6 +80,11 @@ export class LiveMailbox implements Present {
     }));
   }
 
+  /** The store has called back: what it knew then is enough. */
+  hinted(): Promise<void> {
+    return this.next ?? this.ask(true);
+  }
+
   /** What a STORE has changed: applied as it is when nobody else has changed anything in between. */
   async stored({ changed, status, before }: StoredFlags): Promise<void> {
     const since = this.status.highestModSeq;
@@ -96,8 +103,8 @@ export class LiveMailbox implements Present {
     return uids;
   }
 
-  private async ask(): Promise<void> {
-    const changes = await this.store.changes(this.id, this.status.highestModSeq, this.status.uidNext);
+  private async ask(hinted = false): Promise<void> {
+    const changes = await this.store.changes(this.id, this.status.highestModSeq, this.status.uidNext, hinted);
     if (changes) this.apply(changes);
     else if (!this.gone) {
       this.gone = true;
@@ -145,16 +152,21 @@ export class LiveMailbox implements Present {
 
   private change(after: number, flagged: readonly FlagChange[]): void {
     const uids: number[] = [];
+    let index = -1;
+    let list: readonly string[] | undefined;
+    let set = 0;
     for (const { uid, modSeq, flags } of flagged) {
-      const index = this.indexOf(uid);
+      // Neighbours are changed together, and to the same.
+      index = index + 1 < this.count && this.uids[index + 1] === uid ? index + 1 : this.indexOf(uid);
       if (index < 0) continue;
+      if (flags !== list) set = this.setOf((list = flags));
       this.modSeqs[index] = modSeq;
-      this.flags[index] = this.setOf(flags);
+      this.flags[index] = set;
       uids.push(uid);
     }
     this.batches.push({ after, uids });
-    let kept = this.batches.reduce((sum, batch) => sum + batch.uids.length, 0);
-    while (this.batches.length > BATCHES || (kept > CHANGES && this.batches.length > 0)) kept -= this.batches.shift()?.uids.length ?? 0;
+    this.kept += uids.length;
+    while (this.batches.length > BATCHES || (this.kept > CHANGES && this.batches.length > 0)) this.kept -= this.batches.shift()?.uids.length ?? 0;
   }
 
   private append(appended: readonly FlagChange[]): void {

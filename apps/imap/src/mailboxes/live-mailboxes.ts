@@ -96,7 +96,7 @@ export class LiveMailboxes {
   }
 
   private watch(box: LiveMailbox): () => void {
-    return this.store.watch(box.id, () => void box.refresh().catch(this.trouble));
+    return this.store.watch(box.id, () => void box.hinted().catch(this.trouble));
   }
 
   private forget(): void {

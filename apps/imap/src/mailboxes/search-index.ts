@@ -3,7 +3,8 @@ import type { ThreadHeader } from '@kiroku/domain/imap/search/thread.js';
 
 /** What SEARCH, SORT and THREAD ask of messages beyond flags and numbers. */
 export interface SearchIndex {
-  search(mailbox: string): SearchSource;
+  /** @param looked is told of each so many messages that have been looked at. */
+  search(mailbox: string, looked?: (messages: number) => void): SearchSource;
   /**
    * Columns of equal length, of those messages that are still there, ascending by UID.
    * @param headers false when no header is looked at: the column is empty then.

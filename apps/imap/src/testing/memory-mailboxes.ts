@@ -244,6 +244,11 @@ export class MemoryMailboxes implements MailboxStore {
     return { limit: this.limit, used: this.usedBy(account), messages: own.reduce((sum, { entries }) => sum + entries.size, 0) };
   }
 
+  async room(account: string, mailbox: string): Promise<number> {
+    const { owner } = this.byId(account, mailbox, '');
+    return this.limit === 0 ? Infinity : this.limit - this.usedBy(owner);
+  }
+
   async acl(account: string, name: string): Promise<readonly { readonly identifier: string; readonly rights: Rights }[]> {
     const box = this.must(account, name, 'a');
     return [{ identifier: addressOf(box.owner), rights: ALL }, ...[...box.acl].map(([identifier, rights]) => ({ identifier, rights }))];

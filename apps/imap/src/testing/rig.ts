@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { AccountFacts } from '@kiroku/domain/mail/directory-port.js';
 import type { SessionFact } from '@kiroku/domain/mail/events.js';
 import type { Admission } from '@kiroku/domain/policy/admission-port.js';
@@ -43,6 +43,8 @@ export interface Rig extends AsyncDisposable {
   readonly failures: string[];
   /** Accounts that may not use IMAP any more. */
   readonly off: Set<string>;
+  /** Somebody gives the account another password. */
+  changePassword(name: string): void;
   /** Resolves when a look at the accounts that begins from now on is over. */
   nextLook(): Promise<void>;
   refuseAfter: number;
@@ -95,7 +97,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       mailboxes: options.real?.mailboxes ?? boxes,
       standing: new Standing(async (ids) => {
         for (const done of looks.splice(0)) setImmediate(done);
-        return new Set(ids.filter((id) => !rig.off.has(id)));
+        return new Map(ids.filter((id) => !rig.off.has(id)).map((id) => [id, createHash('md5').update([...accounts.values()].find(({ account }) => account.id === id)?.sealed ?? '').digest('hex')]));
       }, trouble, 5),
       live: new LiveMailboxes(options.real?.mailboxes ?? boxes, trouble),
       structures: options.real?.structures ?? new CachedStructures(new ReadStructures(bodies)),
@@ -124,7 +126,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const listeners = await server.listen();
   const open: ImapClient[] = [];
   const rig: Rig = {
-    boxes, bodies, facts: noted, troubles, failures, off: new Set(), nextLook: () => new Promise((resolve) => looks.push(resolve)), refuseAfter: Infinity, server,
+    boxes, bodies, facts: noted, troubles, failures, off: new Set(), changePassword: (name) => {
+      const before = accounts.get(`${name}@x.test`);
+      if (before) accounts.set(before.account.address, { ...before, sealed: 'another' });
+    },
+    nextLook: () => new Promise((resolve) => looks.push(resolve)), refuseAfter: Infinity, server,
     async deliver(text, { to = 'ann', path = 'INBOX', flags = [], prefix = '' } = {}) {
       const writer = bodies.create();
       await writer.write(typeof text === 'string' ? Buffer.from(text) : text);

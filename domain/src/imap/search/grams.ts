@@ -45,19 +45,33 @@ export class Signer {
 
   /** Folded text. Grams do not reach from one call into the next. */
   add(foldedText: string): void {
-    eachGram(foldedText, (p) => {
-      const word = p >>> 5;
-      const bit = 1 << (p & 31);
-      const seen = this.#seen[word] as number;
-      if ((seen & bit) !== 0) return;
-      this.#seen[word] = seen | bit;
-      if (this.#count === this.#places.length) {
-        const wider = new Uint32Array(this.#count * 2);
-        wider.set(this.#places);
-        this.#places = wider;
-      }
-      this.#places[this.#count++] = p;
-    });
+    // `eachGram` written out: a call for each piece of all text that there is costs half of the time.
+    const { length } = foldedText;
+    let before = -1;
+    let last = -1;
+    for (let i = 0; i < length; i++) {
+      const here = foldedText.charCodeAt(i);
+      if (here >= IDEOGRAPHIC) this.#take(one(here));
+      if (here >= 0x80 || last >= 0x80) {
+        if (last >= 0) this.#take(two(last, here));
+      } else if (last >= 0 && before >= 0 && before < 0x80) this.#take(three(before, last, here));
+      before = last;
+      last = here;
+    }
+  }
+
+  #take(p: number): void {
+    const word = p >>> 5;
+    const bit = 1 << (p & 31);
+    const seen = this.#seen[word] as number;
+    if ((seen & bit) !== 0) return;
+    this.#seen[word] = seen | bit;
+    if (this.#count === this.#places.length) {
+      const wider = new Uint32Array(this.#count * 2);
+      wider.set(this.#places);
+      this.#places = wider;
+    }
+    this.#places[this.#count++] = p;
   }
 
   /** The signature of what was added; begins anew. Of a text without grams: no bytes. */

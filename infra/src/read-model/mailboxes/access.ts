@@ -96,6 +96,15 @@ export class KnownAccess {
     });
   }
 
+  /**
+   * An account's mailbox of its own, as it was at the last look at what has grown, if it was known then. Nobody takes rights on it away;
+   * where it has been deleted since, its stream says so to whoever appends.
+   */
+  own(account: string, id: string): Access | undefined {
+    const kept = this.#kept.get(`${account}/${id}`);
+    return kept !== undefined && kept !== NOBODY && kept.accountId === account ? kept : undefined;
+  }
+
   /** @throws MailboxRefusal `nonexistent`, `no-permission` when one of `rights` is missing. */
   async demand(account: string, demands: readonly (readonly [id: string, rights: string])[]): Promise<readonly Access[]> {
     const found = new Map<string, Access | undefined>();

@@ -43,6 +43,32 @@ describe('sessions that change one mailbox at the same time', () => {
     expect((await appendsTo(ann.inbox)) - before).toBeLessThan(25);
   });
 
+  it('are right where a process does not know yet what another has done', async () => {
+    const ann = await reader(3);
+    const other = w.process().store;
+    await flag(w.store, ann, [1], 'add', '\\Seen'); // both have it at hand now
+    await flag(other, ann, [2], 'add', '\\Seen');
+    // An event: its append proves it. None: it is asked.
+    expect((await flag(w.store, ann, [1, 2], 'remove', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([7, 7]);
+    expect((await flag(other, ann, [1, 2], 'add', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([8, 8]);
+    expect((await flag(w.store, ann, [1, 2], 'add', '\\Seen')).changed).toEqual([{ uid: 1, modSeq: 8, flags: ['\\Seen'] }, { uid: 2, modSeq: 8, flags: ['\\Seen'] }]);
+    await flag(other, ann, [3], 'add', '\\Deleted');
+    await other.expunge(ann.id, ann.inbox, undefined, ORIGIN);
+    expect((await flag(w.store, ann, [3], 'add', '\\Seen')).changed).toEqual([]);
+    expect((await w.store.append(ann.id, ann.inbox, [{ body: body(1), flags: [] }], ORIGIN)).uids).toEqual([4]);
+    expect((await other.append(ann.id, ann.inbox, [{ body: body(2), flags: [] }], ORIGIN)).uids).toEqual([5]);
+  });
+
+  it('hear that the mailbox is gone, whoever deleted it', async () => {
+    const ann = await reader(0);
+    const other = w.process().store;
+    const { id } = await w.store.create(ann.id, 'Going', [], ORIGIN);
+    for (const s of [w.store, other]) await s.append(ann.id, id, [{ body: body(1), flags: [] }], ORIGIN);
+    await other.delete(ann.id, 'Going', ORIGIN);
+    await expect(w.store.append(ann.id, id, [{ body: body(1), flags: [] }], ORIGIN)).rejects.toThrow('nonexistent');
+    await expect(w.store.storeFlags(ann.id, id, { uids: [1], operation: 'add', flags: ['x'] }, ORIGIN)).rejects.toThrow('nonexistent');
+  });
+
   it('see each what those before it did, also when they are written together', async () => {
     const ann = await reader(2);
     await flag(w.store, ann, [1], 'remove', 'nothing'); // what it has to read is read: commands come in order

@@ -7,6 +7,7 @@ import { MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
 import { surelyFailed } from '../database.js';
 import { Draft, keywordsAfter } from './draft.js';
 import type { Holding, Holdings } from './holdings.js';
+import type { Tail } from './tail.js';
 
 /** A mailbox that much mail is being delivered to moves on all the time; a lost race costs about a millisecond. */
 const ATTEMPTS = 1_000;
@@ -38,6 +39,11 @@ export interface Command<Facts, Result> {
   readonly whole: readonly string[];
   readonly messages: number;
   readonly origin: Origin;
+  /**
+   * The caller has not called `Tail.current`: it is decided by what is at hand. What is appended proves that to be current, or conflicts;
+   * for a mailbox that nothing is appended to it is asked then.
+   */
+  readonly unproven?: boolean;
   /** What must be read beside; what others do to the mailboxes until it is decided must not matter to it, or be seen in them. */
   read(): Promise<Facts>;
   /** Pure. @throws what is told to the caller: this command is not done, those beside it are. */
@@ -71,9 +77,10 @@ export class Desk {
   constructor(
     private readonly engine: Engine,
     private readonly holdings: Holdings,
+    private readonly tail: Pick<Tail, 'current'>,
   ) {}
 
-  /** The caller has called `Tail.current`. @throws MailboxRefusal */
+  /** The caller has called `Tail.current`, or says that it has not. @throws MailboxRefusal */
   async run<Facts, Result>(command: Command<Facts, Result>): Promise<Result> {
     const readAt = performance.now();
     const facts = await command.read();
@@ -122,11 +129,17 @@ export class Desk {
   /** Never rejects. */
   async #settle(batch: readonly Waiting[]): Promise<void> {
     let left = batch;
+    let asked = false;
     for (let attempt = 1; left.length > 0; attempt++) {
       const sheets = await this.#sheets(left);
       const outcomes = (await this.#ready(left, sheets)).flatMap((command) => outcomeOf(command, sheets));
       left = outcomes.map(({ command }) => command);
       try {
+        if (!asked && !(await this.#proven(outcomes, sheets))) {
+          // What is read from here on is current enough: it is newer than the question.
+          asked = true;
+          continue;
+        }
         await this.#write(outcomes, sheets);
         for (const { command, result } of outcomes) command.resolve(result);
         return;
@@ -142,6 +155,18 @@ export class Desk {
         return;
       }
     }
+  }
+
+  /** Is what these were decided by current, as far as their own append does not prove it? */
+  async #proven(outcomes: readonly Outcome[], sheets: ReadonlyMap<string, Sheet>): Promise<boolean> {
+    const appended = new Set(outcomes.flatMap(({ events }) => [...events].filter(([, its]) => its.length > 0).map(([id]) => id)));
+    const open = new Set(outcomes.flatMap(({ command }) => (command.unproven ? command.mailboxes.filter((id) => !appended.has(id)) : [])));
+    if (open.size === 0) return true;
+    await this.tail.current();
+    return [...open].every((id) => {
+      const sheet = sheets.get(id);
+      return sheet !== undefined && !sheet.holding.behind && sheet.holding.version === sheet.version;
+    });
   }
 
   /** The mailboxes as they are now; those that are not there are absent. */

@@ -4,7 +4,8 @@ import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { keywordsAfter } from './draft.js';
 import type { MessageColumns } from './message-columns.js';
-import { changesSince, type Place, readMailbox, readPlace } from './snapshots.js';
+import { pack, worthPacking } from './packed-mailboxes.js';
+import { changesSince, type Place, readMailbox, readPlace, type Whole } from './snapshots.js';
 import type { Tail } from './tail.js';
 
 /** Messages in all mailboxes that are kept: 16 bytes each. */
@@ -76,6 +77,7 @@ export class Holdings {
   constructor(
     private readonly pool: pg.Pool,
     tail: Tail,
+    private readonly trouble: (error: unknown) => void,
   ) {
     tail.onGrown((grown) => {
       if (grown === 'all') return this.#kept.clear();
@@ -112,13 +114,14 @@ export class Holdings {
   async #read(holding: Holding, whole: boolean): Promise<void> {
     const { head, columns } = holding;
     if (head && columns) return this.#follow(holding, columns, head);
-    const read: (Place & { readonly columns?: MessageColumns }) | undefined = whole ? await readMailbox(this.pool, holding.id) : await readPlace(this.pool, holding.id);
+    const read: (Place & Partial<Whole>) | undefined = whole ? await readMailbox(this.pool, holding.id) : await readPlace(this.pool, holding.id);
     holding.gone = read === undefined;
     // Something appended here meanwhile may be newer. Messages count nevertheless, and what has happened to them since is read after them.
     if (!read || holding.columns || (!read.columns && read.version < holding.version)) return;
     holding.saw(holding.version);
     holding.put(read);
     holding.columns = read.columns;
+    if (read.columns && worthPacking(read.columns.count, read.changes ?? 0)) void pack(this.pool, holding.status, read.columns).catch(this.trouble);
     this.#measure(holding);
   }
 

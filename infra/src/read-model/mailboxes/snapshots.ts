@@ -7,6 +7,7 @@ import { FlagReader, type StoredChunk } from './flag-reader.js';
 import { FlagSets, placeOf } from './flag-sets.js';
 import { MessageColumns } from './message-columns.js';
 import { fillNumbers, numbersIn } from './numbers.js';
+import { PACKED, unpack, unpacked } from './packed-mailboxes.js';
 
 export interface StatusRow {
   readonly id: string; readonly uid_validity: number; readonly uid_next: number; readonly highest_mod_seq: number; readonly messages: number; readonly bytes: number;
@@ -44,20 +45,55 @@ export async function readPlace(pool: pg.Pool, mailbox: string): Promise<Place |
   return rows[0] && placeIn(rows[0]);
 }
 
-/** With its messages. */
-export async function readMailbox(pool: pg.Pool, mailbox: string): Promise<(Place & { readonly columns: MessageColumns }) | undefined> {
-  const { rows } = await pool.query<PlaceRow & { uids: string | null; mod_seqs: string | null; chunks: StoredChunk[] | null }>({
+/** A mailbox with its messages. */
+export interface Whole extends Place {
+  readonly columns: MessageColumns;
+  /** How much has happened to it since it was packed (see `packed-mailboxes.ts`): Infinity where it is not. */
+  readonly changes: number;
+}
+
+interface WholeRow extends PlaceRow {
+  readonly uids: string | null; readonly mod_seqs: string | null; readonly chunks: StoredChunk[] | null;
+  readonly packed: Buffer | null; readonly packed_mod_seq: number; readonly packed_uid_next: number;
+}
+
+/** With its messages: packed as they are, and what has happened since, or each by itself. */
+export async function readMailbox(pool: pg.Pool, mailbox: string): Promise<Whole | undefined> {
+  const { rows } = await pool.query<WholeRow>({
     name: 'mailbox-whole',
-    text: `SELECT ${PLACE}, m.uids, m.mod_seqs,
-             (SELECT json_agg(json_build_array(s.chunk, s.flags)) FROM view.mailbox_state_1 s WHERE s.mailbox_id = $1 AND s.flags <> '') AS chunks
-           FROM view.mailbox_1 b CROSS JOIN LATERAL (
+    text: `SELECT ${PLACE}, m.uids, m.mod_seqs, p.columns AS packed, p.mod_seq AS packed_mod_seq, p.uid_next AS packed_uid_next,
+             CASE WHEN p.mailbox_id IS NULL THEN (SELECT json_agg(json_build_array(s.chunk, s.flags)) FROM view.mailbox_state_1 s WHERE s.mailbox_id = $1 AND s.flags <> '') END AS chunks
+           FROM view.mailbox_1 b ${PACKED} CROSS JOIN LATERAL (
              SELECT array_agg(uid)::text AS uids, array_agg(mod_seq)::text AS mod_seqs
-             FROM (SELECT uid, mod_seq FROM view.mailbox_message_1 WHERE mailbox_id = $1 ORDER BY uid) x) m
+             FROM (SELECT uid, mod_seq FROM view.mailbox_message_1 WHERE mailbox_id = $1 AND p.mailbox_id IS NULL ORDER BY uid) x) m
            WHERE b.id = $1`,
     values: [mailbox, mailboxStream(mailbox)],
   });
   const row = rows[0];
   if (!row) return undefined;
+  if (!row.packed) return { ...placeIn(row), columns: columnsIn(row), changes: Infinity };
+  const whole = await unpackedIn(pool, mailbox, row, row.packed);
+  if (whole !== 'damaged') return whole;
+  await unpack(pool, mailbox);
+  return readMailbox(pool, mailbox);
+}
+
+async function unpackedIn(pool: pg.Pool, mailbox: string, row: WholeRow, packed: Buffer): Promise<Whole | undefined | 'damaged'> {
+  const columns = unpacked(packed);
+  if (!columns) return 'damaged';
+  let place = placeIn(row);
+  let changes = 0;
+  if (row.packed_mod_seq < row.highest_mod_seq) {
+    const since = await changesSince(pool, mailbox, row.packed_mod_seq, row.packed_uid_next);
+    if (!since) return undefined;
+    columns.catchUp(since, { highestModSeq: row.packed_mod_seq, uidNext: row.packed_uid_next });
+    changes = since.appended.length + since.flagged.length + since.vanished.length;
+    place = since;
+  }
+  return columns.count === place.head.messages ? { version: place.version, head: place.head, keywords: place.keywords, columns, changes } : 'damaged';
+}
+
+function columnsIn(row: WholeRow): MessageColumns {
   const uids = fillNumbers(row.uids, new Uint32Array(row.messages));
   const modSeqs = fillNumbers(row.mod_seqs, new Float64Array(row.messages));
   const flags = new Uint32Array(row.messages);
@@ -72,7 +108,7 @@ export async function readMailbox(pool: pg.Pool, mailbox: string): Promise<(Plac
         modSeqs[i] = modSeq;
       }
     });
-  return { ...placeIn(row), columns: new MessageColumns({ uids, modSeqs, flags }, sets) };
+  return new MessageColumns({ uids, modSeqs, flags }, sets);
 }
 
 interface ChangesRow extends PlaceRow {

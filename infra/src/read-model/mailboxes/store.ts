@@ -22,7 +22,8 @@ import { arrayText } from './numbers.js';
 import { folderOf, Folders } from './folder-commands.js';
 import { Holdings } from './holdings.js';
 import type { MessageColumns } from './message-columns.js';
-import { changesSince, STATUS, statusOf, type StatusRow } from './snapshots.js';
+import { pack, worthPackingOf } from './packed-mailboxes.js';
+import { changesSince, readMailbox, STATUS, statusOf, type StatusRow } from './snapshots.js';
 import { Tail } from './tail.js';
 import { MailboxWatch } from './watch.js';
 
@@ -50,14 +51,22 @@ export class PostgresMailboxStore implements MailboxStore {
     this.#folders = new Folders(pool, engine);
     this.#tail = new Tail(pool);
     this.#access = new KnownAccess(pool, this.#tail);
-    this.#holdings = new Holdings(pool, this.#tail);
-    this.#desk = new Desk(engine, this.#holdings);
+    this.#holdings = new Holdings(pool, this.#tail, trouble);
+    this.#desk = new Desk(engine, this.#holdings, this.#tail);
     this.#watch = new MailboxWatch(pool, this.#tail, hints, trouble);
   }
 
   /** Ends watching. */
   close(): Promise<void> {
     return this.#watch.close();
+  }
+
+  /** Packs those of these mailboxes that are large and have changed much, for whoever opens them next in a process that does not know them. */
+  async pack(mailboxes: readonly string[]): Promise<void> {
+    for (const id of await worthPackingOf(this.pool, mailboxes)) {
+      const whole = await readMailbox(this.pool, id);
+      if (whole) await pack(this.pool, { id, ...whole.head }, whole.columns);
+    }
   }
 
   folders(account: string): Promise<readonly Folder[]> {
@@ -139,14 +148,14 @@ export class PostgresMailboxStore implements MailboxStore {
     return holding?.columns?.lend(holding.status);
   }
 
-  async changes(mailbox: string, sinceModSeq: number, uidNext?: number): Promise<Changes | undefined> {
-    const known = await this.#known(mailbox);
+  async changes(mailbox: string, sinceModSeq: number, uidNext?: number, hinted = false): Promise<Changes | undefined> {
+    const known = await this.#known(mailbox, hinted);
     return known?.columns.since(sinceModSeq, known.status) ?? changesSince(this.pool, mailbox, sinceModSeq, uidNext);
   }
 
   /** The mailbox as it is now, when its messages are at hand. */
-  async #known(mailbox: string): Promise<{ readonly columns: MessageColumns; readonly status: MailboxStatus } | undefined> {
-    await this.#tail.current();
+  async #known(mailbox: string, hinted = false): Promise<{ readonly columns: MessageColumns; readonly status: MailboxStatus } | undefined> {
+    if (!hinted) await this.#tail.current();
     if (!this.#holdings.peek(mailbox)?.columns) return undefined;
     const holding = await this.#holdings.find(mailbox, true);
     return holding?.columns && { columns: holding.columns, status: holding.status };
@@ -181,12 +190,13 @@ export class PostgresMailboxStore implements MailboxStore {
 
   async storeFlags(account: string, mailbox: string, { uids, operation, flags, unchangedSince }: StoreFlags, origin: Origin): Promise<StoredFlags> {
     bounded(uids.length);
-    const [access] = (await this.#demand(account, [[mailbox, '']])) as [Access];
+    const own = this.#access.own(account, mailbox);
+    const [access] = own ? [own] : ((await this.#demand(account, [[mailbox, '']])) as [Access]);
     const allowed = allowedBy(access);
     if (flags.length > 0 ? !flags.some(allowed) : !/[stw]/.test(access.rights)) throw new MailboxRefusal('no-permission', access.name);
     const wanted = ascending(uids);
     return this.#desk.run({
-      mailboxes: [mailbox], whole: [mailbox], messages: wanted.length, origin, read: nothing,
+      mailboxes: [mailbox], whole: [mailbox], messages: wanted.length, origin, unproven: own !== undefined, read: nothing,
       decide: (present) => {
         const box = present(mailbox);
         const { head, keywords } = box;
@@ -199,10 +209,12 @@ export class PostgresMailboxStore implements MailboxStore {
 
   async append(account: string, mailbox: string, messages: readonly NewMessage[], origin: Origin): Promise<Appended> {
     bounded(messages.length);
-    const [access] = (await this.#demand(account, [[mailbox, 'i']])) as [Access];
+    const own = this.#access.own(account, mailbox);
+    const unproven = own?.quota === 0;
+    const [access] = unproven ? [own] : ((await this.#demand(account, [[mailbox, 'i']])) as [Access]);
     const entries = this.#entries(messages);
     return this.#desk.run({
-      mailboxes: [mailbox], whole: [], messages: messages.length, origin, read: () => this.#room(access),
+      mailboxes: [mailbox], whole: [], messages: messages.length, origin, unproven, read: () => this.#room(access),
       decide: (present, room) => {
         const { head, keywords } = present(mailbox);
         const entering = { columns: columnsOf(entries), flags: messages.map((m) => storedFlags(m.flags.filter(allowedBy(access)), keywords)) };
@@ -303,6 +315,11 @@ export class PostgresMailboxStore implements MailboxStore {
       values: [account],
     });
     return rows[0] ?? { limit: 0, used: 0, messages: 0 };
+  }
+
+  async room(account: string, mailbox: string): Promise<number> {
+    const [access] = (await this.#access.demand(account, [[mailbox, '']])) as [Access];
+    return this.#room(access);
   }
 
   /** Bytes that the owner of a mailbox may still add. */
