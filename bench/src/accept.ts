@@ -2,7 +2,7 @@ import { send, type Load } from './load.js';
 import { median, settle } from './settle.js';
 import { DOMAIN, USERS, type MailServer } from './sut.js';
 
-interface Cell {
+export interface Cell {
   readonly size: number;
   readonly connections: number;
   readonly keep: boolean;
@@ -32,11 +32,12 @@ export async function benchAccept(
   servers: readonly MailServer[],
   quick: boolean,
   say: (text: string) => void,
+  which: readonly Cell[] = cells(quick),
 ): Promise<AcceptRow[]> {
   const seconds = quick ? 1 : 3;
   const rounds = quick ? 1 : 3;
   const rows: AcceptRow[] = [];
-  for (const cell of cells(quick)) {
+  for (const cell of which) {
     const found = new Map(servers.map((server) => [server.name, [] as number[]]));
     const counts = new Map<string, number>();
     for (const server of servers) counts.set(server.name, await calibrate(server, cell, seconds));

@@ -6,15 +6,15 @@ export interface KirokuUnderTest extends MailServer {
   readonly kiroku: Kiroku;
 }
 
-/** A throw-away Kiroku with its defaults, one domain and ten accounts. */
-export async function startKiroku(): Promise<KirokuUnderTest> {
-  const kiroku = await Kiroku.start();
+/** A throw-away Kiroku with its defaults, or with other engines by `env`; one domain and ten accounts. */
+export async function startKiroku({ name = 'Kiroku', env = {} }: { readonly name?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<KirokuUnderTest> {
+  const kiroku = await Kiroku.start({ env });
   const stop = stopAtEnd(() => kiroku.remove());
   await kiroku.addDomain(DOMAIN);
   for (const user of USERS) await kiroku.addAccount(`${user}@${DOMAIN}`, PASSWORD);
   return {
     kiroku,
-    name: 'Kiroku',
+    name,
     version: `Kiroku ${(await kiroku.must('--version')).trim()}`,
     smtpPort: kiroku.ports.smtp,
     processes: () => kiroku.processes(),

@@ -4,6 +4,7 @@ import { haveSmtpSink } from '@kiroku/infra/rig/remote/smtp-sink.js';
 import { benchAccept } from './accept.js';
 import { haveDovecot } from './dovecot.js';
 import { benchEndToEnd } from './e2e.js';
+import { benchEngines } from './engines.js';
 import { startKiroku, type KirokuUnderTest } from './kiroku-sut.js';
 import { benchImap, type ImapRow } from './imap.js';
 import { haveImapDovecot, startImapDovecot, startImapKiroku } from './imap-servers.js';
@@ -46,6 +47,7 @@ async function main(options: Options): Promise<Results> {
   await kiroku?.stop();
   if (options.only.includes('imap')) results.imap = await imap(options, versions);
   if (options.only.includes('outbound')) results.outbound = await outbound(options, versions);
+  if (options.only.includes('engines') && !options.peersOnly) results.engines = await benchEngines(options.quick, say);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
   return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
 }

@@ -7,6 +7,10 @@ import { Outbound0004 } from './0004-outbound.js';
 import { Mailboxes0005 } from './0005-mailboxes.js';
 import { Administration0006 } from './0006-administration.js';
 import { BodyCache0007 } from './0007-body-cache.js';
+import { Engines0008 } from './0008-engines.js';
+import { KafkaTopics0009 } from './0009-kafka-topics.js';
+import { DecisionCopy0010 } from './0010-decision-copy.js';
+import { PackedMailboxes0011 } from './0011-packed-mailboxes.js';
 
 /** A connection as `pg` takes it. */
 export type MigrationTarget =
@@ -22,7 +26,7 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
   const source = new DataSource({
     type: 'postgres',
     ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
-    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007],
+    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007, Engines0008, KafkaTopics0009, DecisionCopy0010, PackedMailboxes0011],
     migrationsTableName: 'migration',
     poolSize: 2,
   });

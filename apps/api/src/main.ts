@@ -8,10 +8,10 @@ import { listen, openApi } from './server.js';
 const PATIENCE = 20_000;
 
 runRole('api', async ({ config, postgres, roles }) => {
-  const platform = openPlatform('api', postgres, 6);
+  const platform = await openPlatform('api', { postgres, config });
   const { pool, log, engine, metrics, logger } = platform;
   const administrator = await new Administrators(pool, engine).ensureFirst(config.data);
-  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles, hostname: config.hostname });
+  const app = await openApi({ pool, log, engine, metrics, logger, key: await loadServerKey(config.data), roles: config.expectedRoles ?? roles, hostname: config.hostname });
   if (config.httpPort !== undefined) {
     const { address, port } = await listen(app, config.bind, config.httpPort);
     logger.info({ address, port, administrator }, 'api serves');

@@ -13,8 +13,8 @@ export const addBodiesCommand: Adder = (program, terminal) => {
     const config = readConfig(run.terminal.env);
     const started = performance.now();
     const found = await withDatabase(config, async (connection) => {
-      const platform = openPlatform('reindex', connection);
-      const store = await openBodies(platform, config.data, true);
+      const platform = await openPlatform('reindex', { postgres: connection, config });
+      const store = await openBodies(platform, config, true);
       const bar = progressOf('bodies', run.json, run.language);
       try {
         return await store.rebuildIndex(({ done, of }) => bar.show({ done, total: of }));

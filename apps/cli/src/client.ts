@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { tokenFile } from '@kiroku/infra/admin/administrators.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
+import { secretOf } from '@kiroku/infra/config/secret.js';
 import type { Saying } from './texts.js';
 
 /** The server said no. */
@@ -44,7 +45,7 @@ export class AdminClient {
     const { data, bind, httpPort } = readConfig(settings);
     if (httpPort === undefined) throw new Failed('noHttp');
     const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '[::1]' : bind.includes(':') ? `[${bind}]` : bind;
-    return new AdminClient(`http://${host}:${httpPort}`, env.KIROKU_TOKEN || tokenIn(tokenFile(data)));
+    return new AdminClient(`http://${host}:${httpPort}`, secretOf(env, 'KIROKU_TOKEN') ?? secretOf(env, 'KIROKU_ADMIN_TOKEN') ?? tokenIn(tokenFile(data)));
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newKey, selfSigned } from '@kiroku/infra/net/self-signed.js';
 import { nameOf, writePidFile } from '@kiroku/infra/supervise/pid-file.js';
+import { testPostgres } from '@kiroku/infra/postgres/testing.js';
 import { openPool } from '@kiroku/infra/read-model/database.js';
 import { addBodiesCommand } from './bodies.js';
 import { addDoctorCommand } from './doctor.js';
@@ -137,5 +138,36 @@ describe('commands that need no server', () => {
       expect([en, ja]).not.toContain('');
       expect(ja.split('{}')).toHaveLength(en.split('{}').length);
     }
+  });
+});
+
+describe('kiroku doctor on a machine among many', () => {
+  it('looks at the outside PostgreSQL', async () => {
+    const db = await testPostgres({ durable: true });
+    const { host, port, user, database } = db.connection;
+    const env = { KIROKU_DATA: made(), KIROKU_POSTGRES_URL: `postgres://${user}@${encodeURIComponent(host)}:${port}/${database}` };
+    expect(await findings(env, 'postgres')).toEqual([{ check: 'postgres', state: 'ok', says: expect.stringMatching(/^version 18\..*; connections: \d+ of \d+ taken$/) }]);
+    const pool = openPool(db.connection, 1);
+    await pool.query(`ALTER DATABASE ${database} SET synchronous_commit = off`);
+    await pool.end();
+    expect(await findings(env, 'postgres')).toEqual([{ check: 'postgres', state: 'warning', says: expect.stringMatching(/^synchronous_commit is off/) }]);
+    await db.close();
+    expect(await findings({ ...env, KIROKU_POSTGRES_URL: 'postgres://me:hush@127.0.0.1:1/none' }, 'postgres')).toEqual([
+      { check: 'postgres', state: 'wrong', says: expect.stringMatching(/^does not answer: (?!.*hush)/) }]);
+  });
+
+  it('asks whether the engines answer, and shows no secret', async () => {
+    const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const good = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const env = {
+      KIROKU_DATA: made(), KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: `${good},127.0.0.1:1`, KIROKU_EVENT_STORE: 'kurrentdb', KIROKU_KURRENTDB_URL: `esdb://admin:hush@${good}?tls=false`,
+      KIROKU_OBJECT_STORE: 's3', KIROKU_S3_ENDPOINT: `http://${good}`, KIROKU_S3_BUCKET: 'mail', KIROKU_S3_ACCESS_KEY: 'a', KIROKU_S3_SECRET_KEY: 'b',
+    };
+    expect(await findings(env, 'kafka')).toEqual([
+      { check: 'kafka', state: 'ok', says: `${good} answers` }, { check: 'kafka', state: 'wrong', says: '127.0.0.1:1 does not answer' }]);
+    expect(await findings(env, 's3')).toEqual([{ check: 's3', state: 'ok', says: `${good} answers` }]);
+    expect(await findings(env, 'kurrentdb')).toEqual([{ check: 'kurrentdb', state: 'ok', says: `${good} answers` }]);
+    server.close();
   });
 });

@@ -4,6 +4,7 @@ import { access, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promi
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Health } from '@kiroku/infra/admin/operations.js';
+import { lookAtPostgres, type PostgresProblem } from '@kiroku/infra/config/check-postgres.js';
 import { type Config, readConfig } from '@kiroku/infra/config/config.js';
 import { isInitialised } from '@kiroku/infra/postgres/data-folder.js';
 import { findBinaries } from '@kiroku/infra/postgres/binaries.js';
@@ -47,7 +48,7 @@ async function examine(run: Run): Promise<readonly Finding[]> {
   }
   const settings = configProblems(config.warnings, language)?.map((warning) => finding('settings', 'warning', 'said', warning)) ?? [];
   const found = await Promise.all([
-    checkFolder(config), checkDisk(config), checkPostgres(config), checkKey(config), checkCertificates(config, run), checkServer(config, run), ...checkPorts(config),
+    checkFolder(config), checkDisk(config), checkPostgres(config), checkEngines(config), checkKey(config), checkCertificates(config, run), checkServer(config, run), ...checkPorts(config),
   ]);
   return [...(settings.length > 0 ? settings : [finding('settings', 'ok', 'complete')]), checkNode(), ...found.flat()];
 }
@@ -86,8 +87,8 @@ const spaceOf = (folder: string): Promise<{ readonly bavail: number; readonly bs
     return spaceOf(dirname(folder));
   });
 
-async function checkPostgres({ data, postgres }: Config): Promise<Finding> {
-  if (postgres) return finding('postgres', 'ok', 'outside');
+async function checkPostgres({ data, postgres }: Config): Promise<Finding | readonly Finding[]> {
+  if (postgres) return checkOutside(postgres);
   try {
     const made = isInitialised(join(data, 'postgres'));
     const { version } = await findBinaries(serverIdentity(join(data, 'postgres')));
@@ -96,6 +97,45 @@ async function checkPostgres({ data, postgres }: Config): Promise<Finding> {
     return finding('postgres', 'wrong', 'said', reasonOf(error));
   }
 }
+
+async function checkOutside(address: NonNullable<Config['postgres']>): Promise<readonly Finding[]> {
+  try {
+    const { version, refused, warnings, connections, taken } = await lookAtPostgres(address);
+    const found = [...refused.map((problem) => ofPostgres('wrong', problem)), ...warnings.map((problem) => ofPostgres('warning', problem))];
+    return found.length > 0 ? found : [finding('postgres', 'ok', 'outsideGood', version, taken, connections)];
+  } catch (error) {
+    return [finding('postgres', 'wrong', 'outsideAway', reasonOf(error))];
+  }
+}
+
+function ofPostgres(state: Finding['state'], problem: PostgresProblem): Finding {
+  switch (problem.kind) {
+    case 'too-old': return finding('postgres', state, 'tooOld', problem.version, problem.least);
+    case 'untested': return finding('postgres', state, 'untested', problem.version, problem.tested);
+    case 'encoding': return finding('postgres', state, 'encoding', problem.encoding);
+    case 'read-only': return finding('postgres', state, 'readOnly');
+    case 'may-not-create': return finding('postgres', state, 'mayNotCreate', problem.user, problem.where);
+    case 'not-durable': return finding('postgres', state, 'notDurable', problem.setting, problem.value);
+  }
+}
+
+/** Only whether somebody listens there: whether it is the right one shows at the start. A URL is not shown, as it may hold a password. */
+async function checkEngines(config: Config): Promise<readonly Finding[]> {
+  const places: (readonly [Check, string])[] = [
+    ...(config.eventLog === 'kafka' ? (config.kafkaBrokers ?? []).map((broker) => ['kafka', broker] as const) : []),
+    ...(config.eventStore === 'kurrentdb' ? hostsOf(config.kurrentdbUrl ?? '', 2113).map((host) => ['kurrentdb', host] as const) : []),
+    ...(config.objectStore === 's3' ? hostsOf(config.s3Endpoint ?? '', config.s3Endpoint?.startsWith('https:') ? 443 : 80).map((host) => ['s3', host] as const) : []),
+  ];
+  return Promise.all(places.map(async ([check, place]) => {
+    const [, host = '', port] = /^(.*):(\d+)$/.exec(place) ?? [];
+    const answers = await reachable(host.replace(/^\[(.*)\]$/, '$1'), Number(port));
+    return finding(check, answers ? 'ok' : 'wrong', answers ? 'engineAnswers' : 'engineSilent', place);
+  }));
+}
+
+/** The hosts of a URL, several with commas, without user and password. */
+const hostsOf = (url: string, usual: number): readonly string[] =>
+  (/^[^:]+:\/\/(?:[^@/]*@)?([^/?]+)/.exec(url)?.[1] ?? '').split(',').map((host) => (/:\d+$/.test(host) ? host : `${host}:${usual}`));
 
 async function checkKey({ data }: Config): Promise<readonly Finding[]> {
   const files = await readdir(data).catch(() => [] as string[]);

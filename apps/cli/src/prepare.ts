@@ -1,17 +1,31 @@
+import { lookAtPostgres, postgresProblem } from '@kiroku/infra/config/check-postgres.js';
+import { readConfig } from '@kiroku/infra/config/config.js';
+import { claimEngines, claimServerKey } from '@kiroku/infra/config/engines-in-use.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { buildNewViews } from '@kiroku/infra/read-model/new-views.js';
 import { migrate } from '@kiroku/migrations/migrate.js';
-import { refuseLostKey } from './lost-key.js';
 
-/** What a new database or a new release needs before any role runs. */
+/** What a new database or a new release needs before any role runs. @throws with what to do, when the engines, the key or the database do not fit. */
 export async function prepare(postgres: PostgresConnection, data: string): Promise<void> {
+  const outside = 'connectionString' in postgres ? await lookAtPostgres(postgres) : undefined;
+  if (outside?.refused.length) throw new Error(outside.refused.map(postgresProblem).join('; '));
   await migrate(postgres);
-  const platform = openPlatform('migrate', postgres, 4);
+  const config = { ...readConfig(process.env), data };
+  // Before any other engine is touched: it may be somebody else's.
+  const embedded = await openPlatform('migrate', { postgres, connections: 2 });
   try {
+    for (const warning of outside?.warnings ?? []) embedded.logger.warn(postgresProblem(warning));
+    await claimEngines(embedded.pool, config);
+    await claimServerKey(embedded.pool, data);
+  } finally {
+    await embedded.close();
+  }
+  const platform = await openPlatform('migrate', { postgres, config, connections: 4 });
+  try {
+    for (const warning of platform.kafka?.warnings ?? []) platform.logger.warn(warning);
     await buildNewViews(platform.pool, platform.log, (view) => platform.logger.info({ view }, 'building a new view from the history'));
   } finally {
     await platform.close();
   }
-  await refuseLostKey(postgres, data);
 }

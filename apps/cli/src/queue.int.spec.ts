@@ -16,7 +16,7 @@ let api: ApiProcess;
 let platform: Platform;
 beforeAll(async () => {
   api = await startApi();
-  platform = openPlatform('delivery', api.database);
+  platform = await openPlatform('delivery', { postgres: api.database });
   platform.logger.level = 'silent';
 }, 60_000);
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
-import { openPlatform } from '@kiroku/infra/platform/platform.js';
+import { openPlatform, type Platform } from '@kiroku/infra/platform/platform.js';
 import { Rebuild, type RebuildReport } from '@kiroku/infra/read-model/rebuild.js';
 import { ALL_VIEWS } from '@kiroku/infra/read-model/views.js';
 import { withDatabase } from '@kiroku/infra/supervise/local-database.js';
@@ -26,8 +26,9 @@ async function replay(run: Run, name: string | undefined, options: Options): Pro
     const names = ALL_VIEWS.map((v) => v.name).join(', ');
     throw name === undefined ? new Failed('whichView', [names], true) : new Failed('noSuchView', [name, names], true);
   }
-  const reports = await withDatabase(readConfig(run.terminal.env), async (connection) => {
-    const platform = openPlatform('replay', connection);
+  const config = readConfig(run.terminal.env);
+  const reports = await withDatabase(config, async (connection) => {
+    const platform = await openPlatform('replay', { postgres: connection, config });
     try {
       const done: RebuildReport[] = [];
       for (const view of views) done.push(await one(run, platform, view, options));
@@ -44,7 +45,7 @@ function list(run: Run): void {
   run.out(ALL_VIEWS.map((v) => `${v.name}\t${say(run.language, v.inline ? 'viewInline' : 'viewFollowing')}\t${v.topics.join(',')}\n`).join(''));
 }
 
-async function one(run: Run, { log, pool }: ReturnType<typeof openPlatform>, view: Projection, { verify }: Options): Promise<RebuildReport> {
+async function one(run: Run, { log, pool }: Platform, view: Projection, { verify }: Options): Promise<RebuildReport> {
   const bar = progressOf(view.name, run.json, run.language);
   const rebuild = new Rebuild(log, pool, view, bar.show);
   const report = await (verify ? rebuild.verify() : rebuild.replace()).finally(bar.end);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Config, ConfigRefused, readConfig } from '@kiroku/infra/config/config.js';
+import { ROLES } from '@kiroku/infra/config/settings.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { RUNTIME } from '@kiroku/infra/supervise/role-process.js';
 import type { Role } from '@kiroku/infra/supervise/role-slot.js';
@@ -12,7 +13,6 @@ import type { Language } from '@kiroku/domain/story/texts.js';
 import { type Command, Option } from 'commander';
 import type * as Texts from './texts.js';
 
-const ROLES = ['smtp', 'delivery', 'pop3', 'imap', 'worker', 'api'] as const;
 type RoleName = (typeof ROLES)[number];
 
 /** `kiroku up`: PostgreSQL and all roles as supervised processes, until SIGTERM. Needs no running server. */
@@ -84,14 +84,13 @@ async function complain(lang: string | undefined, words: (texts: typeof Texts, l
 
 /** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
 const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 8, imap: 8, worker: 4 };
-const COUNTS: Partial<Record<RoleName, 'smtpProcesses' | 'deliveryProcesses'>> = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses' };
+const COUNTS = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses', pop3: 'pop3Processes', imap: 'imapProcesses', worker: 'workerProcesses' } as const satisfies Partial<Record<RoleName, keyof Config>>;
 
 /** An import of accounts hashes passwords on all cores: four threads, Node's default, may be fewer. */
 const HASHING = { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())) };
 
 function roleOf(role: RoleName, config: Config): Role {
-  const count = COUNTS[role];
-  return { role, count: count ? config[count] : 1, ...(role === 'api' && { env: HASHING }), nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
+  return { role, count: role === 'api' ? 1 : config[COUNTS[role]], ...(role === 'api' && { env: HASHING }), nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
 }
 
 function portsOf(config: Config): Record<string, number> {

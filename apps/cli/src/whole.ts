@@ -1,6 +1,8 @@
 import { addBodiesCommand } from './bodies.js';
 import { addDoctorCommand } from './doctor.js';
+import { addMigrateEngineCommand } from './migrate-engine.js';
 import { makeProgram, runProgram } from './program.js';
+import { addReadyCommand } from './ready.js';
 import { addReplayCommand } from './replay.js';
 import { ownTerminal } from './terminal.js';
 import { registerUp } from './up.js';
@@ -12,7 +14,7 @@ export async function main(): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const program = makeProgram(terminal);
   registerUp(program);
-  for (const add of [addReplayCommand, addDoctorCommand, addBodiesCommand]) add(program, terminal);
+  for (const add of [addReplayCommand, addDoctorCommand, addBodiesCommand, addMigrateEngineCommand, addReadyCommand]) add(program, terminal);
   const code = await runProgram(program, process.argv.slice(2), terminal);
   if (code !== 0) process.exitCode = code; // a command may have set its own
 }

@@ -21,7 +21,7 @@ const PATIENCE = 20_000;
 
 /** The POP3 role. */
 export async function startPop3(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('pop3', postgres, 4);
+  const platform = await openPlatform('pop3', { postgres, config, connections: 4 });
   const { pool, address, engine, sessions, trouble, metrics, logger } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
@@ -29,11 +29,11 @@ export async function startPop3(config: Config, postgres: PostgresConnection): P
   const directory = new PostgresDirectory(pool, () => admission.settings.tagSeparators);
   const authenticator = new DirectoryAuthenticator(directory, await loadServerKey(config.data));
   const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
-  const bodies = await openBodies(platform, config.data, false);
+  const bodies = await openBodies(platform, config, false);
   const maildrops = new PostgresMaildrops(pool, address, engine, trouble);
   const protocol = new Pop3({ admission, authenticator, maildrops, bodies, log: sessions, clock: engine.clock, trouble }, { host, product: PRODUCT });
   const server = new LineServer({
-    protocol, ids: engine.ids, tls: certificates, listeners: listenersOf(config),
+    protocol, ids: engine.ids, tls: certificates, listeners: listenersOf(config), reusePort: config.pop3Processes > 1,
     limits: () => {
       const { sessionsPerService: total, sessionsPerIp: perIp, sessionTime, proxyIps } = admission.settings;
       return { total, perIp, sessionTime, proxyIps };

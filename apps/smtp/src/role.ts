@@ -29,7 +29,7 @@ const TLS_TABLE_AGE = 1_000;
 
 /** The SMTP role: MX, submission and implicit-TLS listeners over the embedded engines. */
 export async function startSmtp(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('smtp', postgres);
+  const platform = await openPlatform('smtp', { postgres, config });
   const { pool, engine, log, sessions, trouble, metrics, logger } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
@@ -38,8 +38,8 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   const key = await loadServerKey(config.data);
   const authenticator = new DirectoryAuthenticator(directory, key);
   const certificates = await Certificates.open({ folder: join(config.data, 'tls'), hostname: host, clock: engine.clock, trouble });
-  const bodies = await openBodies(platform, config.data, true);
-  const disk = new DiskSpace([config.data, join(config.data, 'objects')], engine.clock, trouble);
+  const bodies = await openBodies(platform, config, true);
+  const disk = new DiskSpace([config.data, ...(config.objectStore === 'files' ? [join(config.data, 'objects')] : [])], engine.clock, trouble);
   await disk.free();
   const rules = new PostgresTlsTable(pool);
   let tlsTable = await rules.current();

@@ -8,9 +8,9 @@ import { Worker } from './worker.js';
 
 /** The worker role: views that follow the log, and housekeeping. */
 export async function startWorker(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = openPlatform('worker', postgres, 4, 15);
+  const platform = await openPlatform('worker', { postgres, config, connections: 4, nice: 15 });
   const { pool, engine, logger } = platform;
-  const bodies = await openBodies(platform, config.data, true); // compaction writes
+  const bodies = await openBodies(platform, config, true); // compaction writes
   const admission = new PostgresAdmission(pool, engine);
   const worker = new Worker(platform, bodies, async () => (await admission.admit('smtp', '127.0.0.1')).settings);
   await worker.start();

@@ -1,17 +1,22 @@
-import type { Recorded } from '@kiroku/domain/kernel/event.js';
+import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import { guarded, transaction } from '@kiroku/infra/read-model/database.js';
 import { checkpointOf } from '@kiroku/infra/read-model/view-runner.js';
 import type pg from 'pg';
 
 const BODIES_AT_ONCE = 5_000;
-const ROWS_AT_ONCE = 200;
+const FACTS_AT_ONCE = 5_000;
 
 /** ms that the message view may take to see what delivery has decided by now, and between two looks. */
 const PATIENCE = 60_000;
 const LOOK = 500;
 /** Whole-table statements may take their time (ms); the driver reads this, its types do not know it. */
 const PATIENT = { query_timeout: 3_600_000 } as object;
+
+export interface History {
+  readonly pool: pg.Pool;
+  readonly log: EventLog;
+}
 
 export interface Sweep {
   /** Epoch ms. */
@@ -32,11 +37,11 @@ export interface Sweep {
  * mailbox; while delivery or the message view lags behind by more than half of that, nothing is removed at all.
  * @returns bodies removed, and bytes won back on disk.
  */
-export async function sweepBodies(pool: pg.Pool, objects: ObjectStore, { now, grace, patience = PATIENCE, linger = 0, signal }: Sweep): Promise<{ bodies: number; bytes: number }> {
+export async function sweepBodies({ pool, log }: History, objects: ObjectStore, { now, grace, patience = PATIENCE, linger = 0, signal }: Sweep): Promise<{ bodies: number; bytes: number }> {
   const before = now - grace;
   let bodies = 0;
   // Half, because a body is stored some time before its message is accepted.
-  if (await caughtUp(pool, now - grace / 2, patience, signal))
+  if (await caughtUp({ pool, log }, now - grace / 2, patience, signal))
     await guarded(pool, async (db) => {
       // A look at the mailboxes for all. What is stored again meanwhile is spared by `delete`.
       await db.query(`CREATE TEMP TABLE doomed (sha256 bytea NOT NULL)`);
@@ -73,20 +78,13 @@ async function pause(ms: number, signal?: AbortSignal): Promise<boolean> {
 }
 
 /** Has everything accepted before `settled` reached its mailboxes and the message view, with all that delivery decided about it? */
-async function caughtUp(pool: pg.Pool, settled: number, patience: number, signal?: AbortSignal): Promise<boolean> {
-  const { rows } = await pool.query<{ behind: boolean }>({
-    text: `SELECT EXISTS (
-       SELECT FROM (VALUES ('delivery'), ('view:message_2')) c(consumer)
-       CROSS JOIN (SELECT partition FROM history.head WHERE topic = 'mail') p
-       LEFT JOIN history.checkpoint x ON x.consumer = c.consumer AND x.topic = 'mail' AND x.partition = p.partition
-       JOIN history.mail m ON m.partition = p.partition AND m.position + m.count > coalesce(x.position, 0) AND m.at < $1
-     ) AS behind`,
-    values: [settled],
-    ...PATIENT,
-  });
-  if (rows[0]?.behind !== false) return false;
-  const head = await pool.query<{ next: number }>(`SELECT next FROM history.head WHERE topic = 'decision'`);
-  const decided = head.rows[0]?.next ?? 0;
+async function caughtUp({ pool, log }: History, settled: number, patience: number, signal?: AbortSignal): Promise<boolean> {
+  for (const consumer of ['delivery', 'view:message_2'])
+    for (let partition = 0; partition < log.partitions('mail'); partition++) {
+      const [next] = await log.read('mail', partition, await checkpointOf(pool, consumer, 'mail', partition), 1);
+      if (next && next.event.at < settled) return false;
+    }
+  const decided = await log.head('decision', 0);
   for (let waited = 0; ; waited += LOOK) {
     if ((await checkpointOf(pool, 'view:message_2', 'decision', 0)) >= decided) return true;
     if (waited >= patience || signal?.aborted) return false;
@@ -95,30 +93,34 @@ async function caughtUp(pool: pg.Pool, settled: number, patience: number, signal
 }
 
 /** Forgets session facts that are older than `retention` ms, and where the session view says they lie; waits for no rebuild of it. @returns events removed. */
-export async function pruneSessions(pool: pg.Pool, now: number, retention: number): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const step = await transaction(pool, async (db) => {
-      // A rebuild that had read what is forgotten here would show it for ever.
-      const { rows: free } = await db.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(hashtextextended('session_1', 2)) AS got`);
-      if (free[0]?.got !== true) return 0;
-      await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:session_1', 0))`);
-      const { rows } = await db.query<{ position: number; entries: string }>(
-        `DELETE FROM history.session WHERE (partition, position) IN (
-           SELECT s.partition, s.position FROM history.session s
-           JOIN history.checkpoint x ON x.consumer = 'view:session_1' AND x.topic = 'session' AND x.partition = s.partition AND s.position + s.count <= x.position
-           WHERE s.at < $1 ORDER BY s.partition, s.position LIMIT ${ROWS_AT_ONCE})
-         RETURNING position, entries`,
-        [now - retention],
-      );
-      const gone = rows.flatMap(({ position, entries }) =>
-        (JSON.parse(entries) as readonly { e: Recorded }[]).map(({ e }, i) => ({ session: e.correlation, position: String(position + i) })));
-      if (gone.length > 0) await forget(db, gone);
-      return gone.length;
-    });
-    if (step === 0) return removed;
-    removed += step;
-  }
+export function pruneSessions(history: History, now: number, retention: number): Promise<number> {
+  return guarded(history.pool, async (guard) => {
+    // A rebuild that had read what is forgotten here would show it for ever.
+    const { rows: free } = await guard.query<{ got: boolean }>(`SELECT pg_try_advisory_lock(hashtextextended('session_1', 2)) AS got`);
+    let removed = 0;
+    if (free[0]?.got === true)
+      for (let partition = 0; partition < history.log.partitions('session'); partition++)
+        for (let page = Infinity; page > 0; removed += page) page = await prunePage(history, partition, now - retention);
+    return removed;
+  });
+}
+
+async function prunePage({ pool, log }: History, partition: number, until: number): Promise<number> {
+  const facts = await log.read('session', partition, 0, FACTS_AT_ONCE);
+  const seen = await checkpointOf(pool, 'view:session_1', 'session', partition);
+  const kept = facts.findIndex(({ event, position }) => event.at >= until || position >= seen);
+  const old = facts.slice(0, kept === -1 ? facts.length : kept).at(-1);
+  if (!old) return 0;
+  const below = await log.forgettable('session', partition, old.position + 1);
+  const gone = facts.filter(({ position }) => position < below).map(({ event, position }) => ({ session: event.correlation, position: String(position) }));
+  if (gone.length === 0) return 0;
+  // The view first: should this process die in between, the log still tells the next one what to forget.
+  await transaction(pool, async (db) => {
+    await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('view:session_1', 0))`);
+    await forget(db, gone);
+  });
+  await log.forget('session', partition, below);
+  return gone.length;
 }
 
 async function forget(db: pg.PoolClient, gone: readonly { readonly session: string; readonly position: string }[]): Promise<void> {

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULTS } from '@kiroku/domain/policy/settings-schema.js';
+import { readConfig } from '@kiroku/infra/config/config.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
-import { filledMailbox, sha256, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
+import { accepted, filledMailbox, sha256, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
 import { Worker } from './worker.js';
 
 let h: TestHistory;
@@ -20,15 +21,38 @@ describe('the worker', () => {
       await h.pool.query(`INSERT INTO cache.search_1 (sha256, header_grams, keys, thread) VALUES ($1, '', '', '')`, [`\\x${sha256(n)}`]);
     }
     const data = await mkdtemp(join(tmpdir(), 'kiroku-worker-'));
-    const platform = openPlatform('worker', h.connection, 4);
+    const config = readConfig({ KIROKU_DATA: data });
+    const platform = await openPlatform('worker', { postgres: h.connection, config, connections: 4 });
     platform.logger.level = 'silent';
-    const bodies = await openBodies(platform, data, true);
+    const bodies = await openBodies(platform, config, true);
     const worker = new Worker(platform, bodies, () => Promise.resolve(DEFAULTS), 0);
     try {
       await worker.start();
       await worker.keepHouse();
       const { rows } = await h.pool.query<{ sha256: string }>(`SELECT encode(sha256, 'hex') AS sha256 FROM cache.search_1 JOIN cache.body_1 USING (sha256)`);
       expect(rows.map((r) => r.sha256).sort()).toEqual([1, 2].map(sha256).sort());
+    } finally {
+      await worker.drain();
+      await bodies.close();
+      await platform.close();
+      await rm(data, { recursive: true });
+    }
+  }, 60_000);
+
+  it('tells how many events each consumer of the log has still to see', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'kiroku-worker-'));
+    const config = readConfig({ KIROKU_DATA: data });
+    const platform = await openPlatform('worker', { postgres: h.connection, config, connections: 4 });
+    platform.logger.level = 'silent';
+    await h.log.append([1, 2, 3].map((n) => accepted(h.engine, `L${n}`, ['ann@x.test'])));
+    await h.pool.query(`INSERT INTO history.checkpoint SELECT 'delivery', topic, partition, 0 FROM history.head WHERE topic = 'mail' ON CONFLICT DO NOTHING`);
+    const heads = await Promise.all(Array.from({ length: h.log.partitions('mail') }, (_, p) => h.log.head('mail', p)));
+    const bodies = await openBodies(platform, config, true);
+    const worker = new Worker(platform, bodies, () => Promise.resolve(DEFAULTS), 0);
+    try {
+      await worker.start();
+      const told = await platform.metrics.registry.getSingleMetricAsString('kiroku_consumer_lag_events');
+      expect(told).toContain(`kiroku_consumer_lag_events{consumer="delivery",topic="mail",role="worker",pid="${process.pid}"} ${heads.reduce((a, b) => a + b)}`);
     } finally {
       await worker.drain();
       await bodies.close();

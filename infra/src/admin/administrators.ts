@@ -6,6 +6,7 @@ import { administratorAggregate, type AdministratorCommand, administratorStream 
 import type { TokenRow } from '@kiroku/domain/policy/administrator-view.js';
 import type pg from 'pg';
 import { readOrCreate } from '../auth/secret-file.js';
+import { secretOf } from '../config/secret.js';
 import { gather } from '../read-model/gather.js';
 
 /** Who asks, and with which token. */
@@ -104,13 +105,16 @@ export class Administrators {
   /**
    * Sees to it that the token in `<data>/admin.token` belongs to `admin`; both are made at the first start. The file comes first: a
    * crash in between leaves a file whose token becomes known at the next start. Removing the file and starting again gives a new token.
-   * @returns the file's path.
-   * @throws Error when the file holds no token.
+   * Where KIROKU_ADMIN_TOKEN, or the file that KIROKU_ADMIN_TOKEN_FILE names, holds one, that is the token: the same on all machines,
+   * and nothing new for each container that starts with an empty folder.
+   * @returns where the token is.
+   * @throws Error when there is no token in it.
    */
-  async ensureFirst(data: string): Promise<string> {
-    const path = tokenFile(data);
-    const token = (await readOrCreate(path, 0o600, () => `${newToken()}\n`)).trim();
-    if (!TOKEN.test(token)) throw new Error(`${path} holds no token: remove it, and a new one is made at the next start`);
+  async ensureFirst(data: string, given = secretOf(process.env, 'KIROKU_ADMIN_TOKEN')): Promise<string> {
+    const path = given === undefined ? tokenFile(data) : 'KIROKU_ADMIN_TOKEN';
+    const token = given?.trim() ?? (await readOrCreate(path, 0o600, () => `${newToken()}\n`)).trim();
+    if (!TOKEN.test(token))
+      throw new Error(given === undefined ? `${path} holds no token: remove it, and a new one is made at the next start` : `${path} must be 43 characters of base64url, 32 random bytes`);
     const origin = { actor: 'system:api', correlation: this.engine.ids.uuid() };
     await this.#do({ type: 'EnsureToken', name: FIRST_ADMINISTRATOR, tokenId: this.engine.ids.uuid(), hash: hashOf(token) }, origin);
     return path;

@@ -154,7 +154,7 @@ export class MailboxAdmin {
   /** Harmless: all of it is found out again. */
   async clearCache(): Promise<void> {
     // In the order in which it is filled, so that neither waits for the other crosswise.
-    await this.pool.query({ text: 'TRUNCATE cache.body_1, cache.search_1', ...PATIENT });
+    await this.pool.query({ text: 'TRUNCATE cache.body_1, cache.search_1, cache.mailbox_1', ...PATIENT });
   }
 
   async #owner(text: string): Promise<Owner> {

@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { ConfigRefused, readConfig } from './config.js';
+import { secretOf } from './secret.js';
+import { SECRETS, variableOf } from './settings.js';
 
 const home = mkdtempSync('/tmp/kiroku-config-');
 let files = 0;
@@ -117,11 +119,85 @@ describe('the settings', () => {
   });
 
   it.each([
-    ['KIROKU_EVENT_LOG', 'kafka'],
-    ['KIROKU_EVENT_STORE', 'kurrentdb'],
-    ['KIROKU_OBJECT_STORE', 's3'],
-  ])('say of %s=%s that this version does not have it', (variable, value) => {
-    expect(problems({ [variable]: value })).toEqual([expect.stringMatching(`^${variable} this version has only the embedded engine`)]);
+    ['KIROKU_EVENT_LOG', 'postgres or kafka'],
+    ['KIROKU_EVENT_STORE', 'postgres or kurrentdb'],
+    ['KIROKU_OBJECT_STORE', 'files or s3'],
+  ])('say of an unknown engine in %s which there are', (variable, engines) => {
+    expect(problems({ [variable]: 'mysql' })).toEqual([`${variable} must be ${engines}`]);
+  });
+
+  it('name what an engine cannot do without', () => {
+    expect(problems({ KIROKU_EVENT_LOG: 'kafka', KIROKU_EVENT_STORE: 'kurrentdb', KIROKU_OBJECT_STORE: 's3', KIROKU_S3_BUCKET: 'mail' })).toEqual([
+      'KIROKU_EVENT_LOG=kafka needs KIROKU_KAFKA_BROKERS',
+      'KIROKU_EVENT_STORE=kurrentdb needs KIROKU_KURRENTDB_URL',
+      'KIROKU_OBJECT_STORE=s3 needs KIROKU_S3_ENDPOINT',
+      'KIROKU_OBJECT_STORE=s3 needs KIROKU_S3_ACCESS_KEY',
+      'KIROKU_OBJECT_STORE=s3 needs KIROKU_S3_SECRET_KEY',
+    ]);
+    expect(problems({ KIROKU_KAFKA_SASL: 'plain' })).toEqual(['KIROKU_KAFKA_SASL=plain needs KIROKU_KAFKA_USER', 'KIROKU_KAFKA_SASL=plain needs KIROKU_KAFKA_PASSWORD']);
+    expect(problems({ KIROKU_KAFKA_USER: 'ann' })).toEqual(['KIROKU_KAFKA_USER needs KIROKU_KAFKA_SASL']);
+  });
+
+  it('name the engines of many machines', () => {
+    const env = {
+      KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: 'k1.test:9092, k2.test:9092,[2001:db8::1]:9092', KIROKU_KAFKA_PARTITIONS: '48', KIROKU_KAFKA_SASL: 'scram-sha-512',
+      KIROKU_KAFKA_USER: 'kiroku', KIROKU_KAFKA_PASSWORD: 'hush', KIROKU_EVENT_STORE: 'kurrentdb', KIROKU_KURRENTDB_URL: 'kurrentdb+discover://db.test:2113',
+      KIROKU_OBJECT_STORE: 's3', KIROKU_S3_ENDPOINT: 'https://s3.test:9000', KIROKU_S3_BUCKET: 'mail', KIROKU_S3_ACCESS_KEY: 'a', KIROKU_S3_SECRET_KEY: 'b', KIROKU_S3_PREFIX: 'kiroku/bodies/',
+      KIROKU_S3_OBJECT_LOCK: '30', KIROKU_POSTGRES_URL: 'postgres://db.test/mail', KIROKU_EXPECTED_ROLES: 'smtp, imap',
+    };
+    expect(readConfig(env, home)).toMatchObject({
+      eventLog: 'kafka', kafkaBrokers: ['k1.test:9092', 'k2.test:9092', '[2001:db8::1]:9092'], kafkaPrefix: 'kiroku', kafkaPartitions: 48, kafkaTls: false,
+      eventStore: 'kurrentdb', objectStore: 's3', s3Endpoint: 'https://s3.test:9000', s3Prefix: 'kiroku/bodies/', s3Encryption: 'none', s3ObjectLock: 30,
+      postgres: { connectionString: env.KIROKU_POSTGRES_URL }, expectedRoles: ['smtp', 'imap'], warnings: [],
+    });
+  });
+
+  it.each([
+    ['KIROKU_KAFKA_BROKERS', 'kafka.test'], ['KIROKU_KAFKA_BROKERS', 'kafka.test:99999'], ['KIROKU_KAFKA_PREFIX', '.hidden'], ['KIROKU_KAFKA_PARTITIONS', '0'],
+    ['KIROKU_KAFKA_REPLICATION', '10'], ['KIROKU_KAFKA_SASL', 'gssapi'], ['KIROKU_KURRENTDB_URL', 'http://db.test'], ['KIROKU_S3_ENDPOINT', 's3.test'],
+    ['KIROKU_S3_ENDPOINT', 'https://s3.test/bucket'], ['KIROKU_S3_ENDPOINT', 'https://me:hush@s3.test'], ['KIROKU_S3_BUCKET', 'My Bucket'], ['KIROKU_S3_PREFIX', '/mail'],
+    ['KIROKU_S3_PREFIX', 'a//b'], ['KIROKU_S3_ENCRYPTION', 'rot13'], ['KIROKU_S3_OBJECT_LOCK', '0'],
+  ])('refuse %s=%s', (variable, value) => {
+    const found = problems({ [variable]: value });
+    expect(found).toEqual([expect.stringMatching(`^${variable} must be `)]);
+    expect(found.join()).not.toContain('hush');
+  });
+
+  it('take the certificates for Kafka from a file, relative as the data folder is', () => {
+    expect(readConfig({ KIROKU_KAFKA_TLS: 'on' }, home).kafkaTls).toBe(true);
+    expect(readConfig({ KIROKU_KAFKA_TLS: 'kafka.pem' }, home).kafkaTls).toBe(join(home, 'kafka.pem'));
+    mkdirSync(join(home, 'certs'));
+    writeFileSync(join(home, 'certs/kiroku.yaml'), 'kafkaTls: kafka.pem\n');
+    expect(readConfig({ KIROKU_CONFIG: 'certs/kiroku.yaml' }, home).kafkaTls).toBe(join(home, 'certs/kafka.pem'));
+  });
+
+  it('warn of a password that the network sees, and of too few copies', () => {
+    const env = { KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: 'k:1', KIROKU_KAFKA_SASL: 'plain', KIROKU_KAFKA_USER: 'a', KIROKU_KAFKA_PASSWORD: 'b', KIROKU_KAFKA_REPLICATION: '1' };
+    expect(readConfig(env, home).warnings).toEqual([expect.stringMatching(/^KIROKU_KAFKA_SASL=plain without/), expect.stringMatching(/^KIROKU_KAFKA_REPLICATION=1 keeps too few/)]);
+    expect(readConfig({ ...env, KIROKU_KAFKA_TLS: 'on', KIROKU_KAFKA_REPLICATION: '3' }, home).warnings).toEqual([]);
+  });
+
+  it.each(SECRETS.map((name) => [variableOf(name), name] as const))('take the secret %s from a file', (variable, name) => {
+    const value = name.startsWith('postgres') ? 'postgres://hush@db.test/mail' : name === 'kurrentdbUrl' ? 'esdb://hush@db.test' : 'hush';
+    const file = join(home, `${name}.secret`);
+    writeFileSync(file, `${value}\n`);
+    expect(JSON.stringify(readConfig({ [`${variable}_FILE`]: file }, home))).toContain(`"${value}"`);
+    expect(JSON.stringify(readConfig({ KIROKU_CONFIG: yaml(`${name}File: ${name}.secret\n`) }, home))).toContain(`"${value}"`);
+  });
+
+  it('refuse a secret given twice, and a file of a secret that is not there, empty or too large', () => {
+    writeFileSync(join(home, 'empty'), '\n');
+    writeFileSync(join(home, 'large'), 'hush'.repeat(20_000));
+    const twice = problems({ KIROKU_S3_SECRET_KEY: 'hush', KIROKU_S3_SECRET_KEY_FILE: join(home, 'empty') });
+    expect(twice).toEqual(['KIROKU_S3_SECRET_KEY and KIROKU_S3_SECRET_KEY_FILE are both given: one is enough']);
+    expect(problems({ KIROKU_CONFIG: yaml('s3SecretKey: hush\ns3SecretKeyFile: empty\n') })).toEqual([expect.stringMatching(/s3SecretKey and s3SecretKeyFile are both given/)]);
+    for (const [name, says] of [['nowhere', 'cannot be read: ENOENT'], ['empty', 'holds nothing'], ['large', 'cannot be read: too large for a secret']] as const)
+      expect(problems({ KIROKU_KAFKA_PASSWORD_FILE: join(home, name) })).toEqual([`KIROKU_KAFKA_PASSWORD_FILE: ${join(home, name)} ${says}`]);
+  });
+
+  it('never quote a secret from a file', () => {
+    writeFileSync(join(home, 'wrong-url'), 'mysql://root:hush@db.test\n');
+    expect(problems({ KIROKU_POSTGRES_URL_FILE: join(home, 'wrong-url') })).toEqual(['KIROKU_POSTGRES_URL_FILE must be a URL that begins with postgres://']);
   });
 
   it('suggest the name that was meant', () => {
@@ -150,5 +226,19 @@ describe('the settings', () => {
 
   it('never quote a secret', () => {
     expect(problems({ KIROKU_POSTGRES_URL: 'mysql://root:hush@db.test' }).join()).not.toContain('hush');
+  });
+});
+
+describe('a secret that is no setting', () => {
+  it('is in its variable or in the file that another names', () => {
+    const folder = mkdtempSync('/tmp/kiroku-config-');
+    const file = join(folder, 'key');
+    writeFileSync(file, 'hush\r\n');
+    expect(secretOf({ KIROKU_SERVER_KEY: 'hush' }, 'KIROKU_SERVER_KEY')).toBe('hush');
+    expect(secretOf({ KIROKU_SERVER_KEY: '', KIROKU_SERVER_KEY_FILE: file }, 'KIROKU_SERVER_KEY')).toBe('hush');
+    expect(secretOf({ KIROKU_SERVER_KEY: '' }, 'KIROKU_SERVER_KEY')).toBeUndefined();
+    expect(() => secretOf({ KIROKU_SERVER_KEY: 'hush', KIROKU_SERVER_KEY_FILE: file }, 'KIROKU_SERVER_KEY')).toThrow(/^KIROKU_SERVER_KEY and KIROKU_SERVER_KEY_FILE are both given/);
+    expect(() => secretOf({ KIROKU_SERVER_KEY_FILE: `${file}.gone` }, 'KIROKU_SERVER_KEY')).toThrow(/^KIROKU_SERVER_KEY_FILE: .* cannot be read: ENOENT$/);
+    rmSync(folder, { recursive: true });
   });
 });

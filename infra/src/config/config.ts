@@ -3,17 +3,21 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import YAML from 'yaml';
 import type { z } from 'zod';
 import { nearest } from './nearest.js';
-import { NAMES, PORTS, Settings, variableOf, type Name } from './settings.js';
+import { missing, unsafe } from './needs.js';
+import { secretIn } from './secret.js';
+import { NAMES, PORTS, SECRETS, Settings, variableOf, type Name } from './settings.js';
 
 type Read = z.output<typeof Settings>;
 
 /** What processes are told at their start. Ports are absent where a listener is off. */
-export interface Config extends Omit<Read, 'postgresUrl'> {
+export interface Config extends Omit<Read, 'postgresUrl' | 'kafkaTls'> {
   /** Absolute. */
   readonly data: string;
+  /** Whether to speak TLS with Kafka; or the file of the certificates to trust, absolute. */
+  readonly kafkaTls: boolean | string;
   /** An outside PostgreSQL, for `new pg.Pool`; absent: the embedded one, whose connection the supervisor tells. Secret. */
   readonly postgres?: { readonly connectionString: string };
-  /** For the log: variables that look like ours and mean nothing. */
+  /** For the log: variables that look like ours and mean nothing, and what may not have been meant. */
   readonly warnings: readonly string[];
 }
 
@@ -25,7 +29,12 @@ export class ConfigRefused extends Error {
 }
 
 /** Ours, but no settings: where the settings and Kiroku itself are, secrets, what the supervisor tells its roles, which tests run. */
-const OTHER_VARIABLES = ['KIROKU_CONFIG', 'KIROKU_HOME', 'KIROKU_RUNTIME', 'KIROKU_SUITE', 'KIROKU_TOKEN', 'KIROKU_SERVER_KEY', 'KIROKU_CRASH_ROUNDS'];
+const OTHER_VARIABLES = [
+  'KIROKU_CONFIG', 'KIROKU_HOME', 'KIROKU_RUNTIME', 'KIROKU_SUITE', 'KIROKU_CRASH_ROUNDS', 'KIROKU_ACCEPT_SERVER_KEY',
+  ...['KIROKU_TOKEN', 'KIROKU_SERVER_KEY', 'KIROKU_ADMIN_TOKEN'].flatMap((name) => [name, `${name}_FILE`]),
+];
+/** Each secret's variable, and its name in the file, may end so: then it names a file. */
+const SECRET_FILES: ReadonlyMap<string, Name> = new Map(SECRETS.flatMap((name) => [[`${variableOf(name)}_FILE`, name], [`${name}File`, name]]));
 
 /** A value and how whoever wrote it calls it. */
 type Given = ReadonlyMap<Name, { readonly value: unknown; readonly called: string }>;
@@ -50,12 +59,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
     problems.push(`${given.get(name)?.called ?? variableOf(name)} ${issue.message}`);
   }
   if (!result.data || problems.length) throw new ConfigRefused(problems);
-  problems.push(...clashes(result.data, given));
+  const called = (name: Name): string => given.get(name)?.called ?? variableOf(name);
+  problems.push(...clashes(result.data, called), ...missing(result.data, called));
   if (problems.length) throw new ConfigRefused(problems);
-  const { postgresUrl, data, ...rest } = result.data;
-  const base = given.has('data') && !fromEnv.has('data') ? dirname(file.path) : home;
-  const postgres = postgresUrl ? { postgres: { connectionString: postgresUrl } } : {};
-  return { ...rest, ...postgres, data: resolve(base, data), warnings: [...warnings, ...elsewhere(env, home, cwd)] };
+  const { postgresUrl, kafkaTls, data, ...rest } = result.data;
+  const absolute = (name: Name, path: string): string => resolve(given.has(name) && !fromEnv.has(name) ? dirname(file.path) : home, path);
+  return {
+    ...rest,
+    ...(postgresUrl && { postgres: { connectionString: postgresUrl } }),
+    kafkaTls: kafkaTls === 'on' || (kafkaTls !== 'off' && absolute('kafkaTls', kafkaTls)),
+    data: absolute('data', data),
+    warnings: [...warnings, ...elsewhere(env, home, cwd), ...unsafe(result.data, called)],
+  };
 }
 
 function readEnvironment(env: Readonly<Record<string, string | undefined>>, problems: string[]) {
@@ -64,16 +79,31 @@ function readEnvironment(env: Readonly<Record<string, string | undefined>>, prob
   const warnings: string[] = [];
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('KIROKU_') || OTHER_VARIABLES.includes(variable) || value === undefined) continue;
+    const secret = SECRET_FILES.get(variable);
+    if (secret) {
+      if (value === '') continue;
+      if (env[variableOf(secret)]) problems.push(`${variableOf(secret)} and ${variable} are both given: one is enough`);
+      else takeSecret(given, problems, secret, value, variable);
+      continue;
+    }
     const name = variables.get(variable);
     if (name) {
       if (value !== '' || name.endsWith('Port')) given.set(name, { value, called: variable });
       continue;
     }
-    const meant = nearest(variable, [...variables.keys(), ...OTHER_VARIABLES]);
+    const meant = nearest(variable, [...variables.keys(), ...SECRET_FILES.keys(), ...OTHER_VARIABLES]);
     if (meant) problems.push(`${variable} is unknown: is ${meant} meant?`);
     else warnings.push(`${variable} is not a setting`);
   }
   return { given, warnings };
+}
+
+function takeSecret(given: Map<Name, { value: unknown; called: string }>, problems: string[], name: Name, path: string, called: string): void {
+  try {
+    given.set(name, { value: secretIn(path), called });
+  } catch (error) {
+    problems.push(`${called}: ${(error as Error).message}`);
+  }
 }
 
 /** A relative path that its author may have meant otherwise. */
@@ -108,9 +138,16 @@ function readFile({ path, named }: { path: string; named: boolean }, problems: s
   return given;
 
   function take(key: string, value: unknown): void {
+    const secret = SECRET_FILES.get(key);
+    if (secret) {
+      if (typeof value !== 'string') problems.push(`${path}: ${key} must be text`);
+      else if (secret in (content as object)) problems.push(`${path}: ${secret} and ${key} are both given: one is enough`);
+      else takeSecret(given, problems, secret, resolve(dirname(path), value), `${path}: ${key}`);
+      return;
+    }
     const name = NAMES.find((known) => known === key);
     if (!name) {
-      const meant = nearest(key, NAMES);
+      const meant = nearest(key, [...NAMES, ...[...SECRET_FILES.keys()].filter((known) => !known.startsWith('KIROKU_'))]);
       problems.push(`${path}: ${key} is unknown${meant ? `: is ${meant} meant?` : ''}`);
     } else if (name === 'data' && !named) problems.push(`${path}: data cannot be set in the folder that it names: use KIROKU_DATA`);
     else if (value !== null || name.endsWith('Port')) given.set(name, { value: value ?? '', called: `${path}: ${key}` });
@@ -118,8 +155,7 @@ function readFile({ path, named }: { path: string; named: boolean }, problems: s
 }
 
 /** Two listeners cannot share a port. */
-function clashes(settings: Read, given: Given): string[] {
-  const called = (name: Name) => given.get(name)?.called ?? variableOf(name);
+function clashes(settings: Read, called: (name: Name) => string): string[] {
   return PORTS.flatMap((name, i) => {
     const same = PORTS.slice(0, i).find((other) => settings[name] !== undefined && settings[other] === settings[name]);
     return same ? [`${called(name)} is the same port as ${called(same)}`] : [];

@@ -21,15 +21,15 @@ const address = z
   .transform((value) => (value === 'localhost' ? LOCALHOST : value))
   .refine((value) => isIP(value) > 0, 'must be an IP address, such as 0.0.0.0 for all');
 
-/** One of the design's engines; only the embedded one is there yet. */
-const engine = <const Name extends string>(embedded: Name, planned: string) =>
+/** One of a port's engines; the first is the embedded one. */
+const engine = <const Name extends string>(...names: readonly [Name, ...Name[]]) =>
+  z.enum(names, { error: `must be ${names.join(' or ')}` }).default(names[0] as never).transform((name): Name => name);
+
+/** A whole number between two, from the environment as text. */
+const whole = (least: number, most: number, what: string) =>
   z
-    .literal(embedded, {
-      error: ({ input }) =>
-        input === planned ? `this version has only the embedded engine ${embedded}, not ${planned}` : `must be ${embedded}`,
-    })
-    .optional()
-    .transform((): Name => embedded);
+    .union([z.int(), z.string().regex(/^\d{1,7}$/).transform(Number)], { error: `must be ${least} to ${most} ${what}` })
+    .refine((value) => value >= least && value <= most, `must be ${least} to ${most} ${what}`);
 
 /** A DNS server as node:dns takes it: 192.0.2.1:53 or [2001:db8::1]:53. */
 const dnsServer = z
@@ -48,6 +48,29 @@ const dns = z.preprocess(
 );
 
 const text = z.string({ error: 'must be text' }).min(1);
+
+/** `host:port`, the host a name or an address; [2001:db8::1]:9092. */
+const broker = z.string().trim().refine((value) => {
+  const [, port] = /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9][a-z0-9.-]{0,253}):(\d{1,5})$/i.exec(value) ?? [];
+  return port !== undefined && Number(port) > 0 && Number(port) <= 65_535;
+}, 'must be host:port, separated by commas');
+
+const brokers = z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(broker, { error: 'must be a list of host:port' }).min(1));
+
+const postgres = text.regex(/^postgres(ql)?:\/\/./, 'must be a URL that begins with postgres://');
+
+/** Of the S3 service itself: no path, no secrets. */
+const endpoint = text.refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+}, 'must be a URL such as https://s3.example.org, without a path');
+
+export const ROLES = ['smtp', 'delivery', 'pop3', 'imap', 'worker', 'api'] as const;
+
+const roles = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value),
+  z.array(z.enum(ROLES), { error: `must be some of ${ROLES.join(', ')}, separated by commas` }).min(1),
+);
 
 /**
  * All process settings: `smtpPort` here is KIROKU_SMTP_PORT in the environment and smtpPort in kiroku.yaml.
@@ -74,18 +97,40 @@ export const SETTINGS = {
   httpPort: port(8080),
   smtpProcesses: processes,
   deliveryProcesses: processes,
-  /** A PostgreSQL of the administrator's instead of the embedded one. Holds a password. */
-  postgresUrl: text.regex(/^postgres(ql)?:\/\/./, 'must be a URL that begins with postgres://').optional(),
+  pop3Processes: processes,
+  imapProcesses: processes,
+  workerProcesses: processes,
+  /** Of which at least one process must live somewhere for the installation to be healthy; those of this machine if absent. */
+  expectedRoles: roles.optional(),
+  /** A PostgreSQL of the administrator's instead of the embedded one; all machines of an installation name the same. Holds a password. */
+  postgresUrl: postgres.optional(),
   eventLog: engine('postgres', 'kafka'),
-  kafkaBrokers: text.optional(),
+  kafkaBrokers: brokers.optional(),
+  /** Topics are `<prefix>.mail`, `<prefix>.session`, `<prefix>.decision`. */
+  kafkaPrefix: text.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, dots, hyphens and underscores').default('kiroku'),
+  /** Of topic `mail` when it is made, `session` gets a third; topics that are there keep their number. */
+  kafkaPartitions: whole(1, 1000, 'partitions').default(12),
+  /** Copies of each partition of topics that are made; 3 if absent, or as many as there are brokers. */
+  kafkaReplication: whole(1, 9, 'copies').optional(),
+  /** `on`, `off`, or the path of a file with the certificates to trust (PEM). Relative as the data folder is. */
+  kafkaTls: text.default('off'),
+  kafkaSasl: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'must be plain, scram-sha-256 or scram-sha-512' }).optional(),
+  kafkaUser: text.optional(),
+  kafkaPassword: text.optional(),
   eventStore: engine('postgres', 'kurrentdb'),
-  kurrentdbUrl: text.optional(),
+  kurrentdbUrl: text.regex(/^(kurrentdb|kdb|esdb)(\+discover)?:\/\/./, 'must be a URL that begins with kurrentdb:// or esdb://').optional(),
   objectStore: engine('files', 's3'),
-  s3Endpoint: text.optional(),
-  s3Bucket: text.optional(),
+  s3Endpoint: endpoint.optional(),
+  s3Bucket: text.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name').optional(),
   s3AccessKey: text.optional(),
   s3SecretKey: text.optional(),
-  s3Region: text.optional(),
+  s3Region: text.regex(/^[A-Za-z0-9-]{1,50}$/, 'must be a region').default('us-east-1'),
+  /** In front of the name of every object. */
+  s3Prefix: z.string({ error: 'must be text' }).regex(/^$|^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*\/?$/, 'must be letters, digits, dots, hyphens, underscores and single slashes, not first').max(200, 'must be 200 characters at most').default(''),
+  /** What the S3 service is asked to encrypt with. */
+  s3Encryption: z.enum(['none', 'AES256', 'aws:kms'], { error: 'must be none, AES256 or aws:kms' }).default('none'),
+  /** Days for which the S3 service lets nobody delete an object; needs a bucket made with object lock. */
+  s3ObjectLock: whole(1, 36_500, 'days').optional(),
   /** Servers asked instead of the system's. */
   dns: dns.optional(),
   /** The port on which other servers' MX hosts are called. Anything but 25 is for tests, and networks that know why. */
@@ -107,6 +152,8 @@ export const SETTINGS = {
 
 export type Name = keyof typeof SETTINGS;
 export const NAMES = Object.keys(SETTINGS) as Name[];
+/** Nothing that is said or logged quotes one of these. Each may also be given as the path of a file: see `secretOf`. */
+export const SECRETS = ['postgresUrl', 'kafkaPassword', 'kurrentdbUrl', 's3AccessKey', 's3SecretKey'] as const satisfies readonly Name[];
 export const PORTS = NAMES.filter((name): name is Extract<Name, `${string}Port`> => name.endsWith('Port'));
 export const Settings = z.object(SETTINGS);
 

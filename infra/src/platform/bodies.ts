@@ -1,9 +1,27 @@
 import { join } from 'node:path';
-import { type FileObjectStore, openFileObjectStore } from '../object-store/files.js';
+import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
+import type { Config } from '../config/config.js';
+import { openFileObjectStore } from '../object-store/files.js';
 import { PgBodyIndex } from '../object-store/pg-index.js';
 import type { Platform } from './platform.js';
 
-/** The object store of this version: files under `<data>/objects`, their index in PostgreSQL. */
-export function openBodies({ pool, engine, trouble }: Platform, data: string, writer: boolean): Promise<FileObjectStore> {
-  return openFileObjectStore({ folder: join(data, 'objects'), index: new PgBodyIndex(pool), writer, trouble, clock: engine.clock });
+/** An object store whose index can be completed from what is stored. */
+export interface Bodies extends ObjectStore {
+  /** To be called when a worker starts. @returns bodies told to the index. */
+  recoverIndex(): Promise<number>;
+  /** Empties the index and fills it from what is stored. @returns bodies told to the index. */
+  rebuildIndex(onProgress?: (progress: { readonly done: number; readonly of: number }) => void): Promise<number>;
+}
+
+/** The object store that the settings name: files under `<data>/objects`, or an S3 bucket. Its index is in PostgreSQL. */
+export async function openBodies({ pool, engine, trouble }: Platform, config: Config, writer: boolean): Promise<Bodies> {
+  const index = new PgBodyIndex(pool);
+  const common = { index, writer, trouble, clock: engine.clock };
+  if (config.objectStore === 'files') return openFileObjectStore({ ...common, folder: join(config.data, 'objects') });
+  const { openS3ObjectStore } = await import('../object-store/s3.js');
+  const { s3Endpoint = '', s3Bucket = '', s3AccessKey = '', s3SecretKey = '', s3Region, s3Prefix, s3Encryption, s3ObjectLock } = config;
+  return openS3ObjectStore({
+    ...common, endpoint: s3Endpoint, bucket: s3Bucket, accessKey: s3AccessKey, secretKey: s3SecretKey, region: s3Region, prefix: s3Prefix,
+    encryption: s3Encryption, objectLockDays: s3ObjectLock ?? 0, createBucket: true,
+  });
 }

@@ -3,13 +3,13 @@ import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type pg from 'pg';
 import { Hints } from '../event-log/hints.js';
-import { PostgresEventLog } from '../event-log/postgres.js';
-import { PostgresEventStore } from '../event-store/postgres.js';
+import type { Config } from '../config/config.js';
+import type { KafkaEventLog } from '../event-log/kafka.js';
+import type { KurrentEventStore } from '../event-store/kurrentdb.js';
 import { systemClock, systemIds } from '../ids/ids.js';
 import type { PostgresConnection } from '../postgres/connection.js';
 import { openPool } from '../read-model/database.js';
-import { Projector } from '../read-model/projector.js';
-import { INLINE_VIEWS, UPGRADES } from '../read-model/views.js';
+import { openEngines } from './engines.js';
 import { restartsHere } from '../supervise/role-process.js';
 import { Heartbeat } from '../telemetry/heartbeat.js';
 import { LoggedSessions } from '../telemetry/log-sessions.js';
@@ -29,6 +29,9 @@ export interface Platform {
   /** Also carries partition leases. */
   readonly hints: Hints;
   readonly engine: Engine;
+  /** Where the event log is Kafka, or the event store KurrentDB: what only the worker uses of them. */
+  readonly kafka?: KafkaEventLog;
+  readonly kurrent?: KurrentEventStore;
   readonly sessions: LoggedSessions;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -39,12 +42,21 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-/**
- * @param connections of the pool; a gathering process needs few.
- * @param nice 0 to 19: how much a role gives way to others on this machine, its share of the embedded PostgreSQL included. Clients
- * wait for smtp and pop3; nobody waits for views.
- */
-export function openPlatform(role: string, address: PostgresConnection, connections = 6, nice = 0): Platform {
+export interface PlatformOptions {
+  readonly postgres: PostgresConnection;
+  /** Which engines. The embedded ones if absent: tools that need no others. */
+  readonly config?: Config;
+  /** Of the pool; a gathering process needs few. Default 6. */
+  readonly connections?: number;
+  /**
+   * 0 to 19: how much a role gives way to others on this machine, its share of the embedded PostgreSQL included. Clients wait for
+   * smtp and pop3; nobody waits for views.
+   */
+  readonly nice?: number;
+}
+
+/** @throws when an engine that is not PostgreSQL does not answer, or is not the one that this database belongs to. */
+export async function openPlatform(role: string, { postgres: address, config, connections = 6, nice = 0 }: PlatformOptions): Promise<Platform> {
   const logger = openLogger(role);
   if (nice > 0) giveWay(process.pid, nice);
   const metrics = new Metrics(role);
@@ -53,8 +65,11 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
   if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
   const count = (type: string, by: number): void => metrics.count('kiroku_facts_total', 'Facts appended to the event log, by type', by, { type });
-  const log = new PostgresEventLog(pool, hints, UPGRADES, Date.now, count);
-  const store = new PostgresEventStore(pool, hints, INLINE_VIEWS.map((view) => new Projector(view)), UPGRADES);
+  const { log, store, kafka, kurrent } = await openEngines(config, { pool, hints, appended: count, trouble }).catch(async (error: unknown) => {
+    await hints.close();
+    await pool.end();
+    throw error;
+  });
   const engine: Engine = { store, clock: systemClock, ids: systemIds() };
   const sessions = new LoggedSessions(
     log, engine,
@@ -67,7 +82,7 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
   metrics.count('kiroku_process_restarts_total', "Times that this process's place was filled again since the supervisor's start", restarts.total);
   const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => wrong(), () => [...restartWarnings(restarts, Date.now()), ...own()]);
   return {
-    role, address, pool, log, hints, engine, sessions, metrics, logger, trouble,
+    role, address, pool, log, hints, engine, ...(kafka && { kafka }), ...(kurrent && { kurrent }), sessions, metrics, logger, trouble,
     live: (ailment, warnings) => {
       if (ailment) wrong = ailment;
       if (warnings) own = warnings;
@@ -76,6 +91,8 @@ export function openPlatform(role: string, address: PostgresConnection, connecti
     close: async () => {
       await sessions.flush();
       await heartbeat.stop();
+      await kafka?.close();
+      await kurrent?.close();
       await hints.close();
       await pool.end();
     },

@@ -12,6 +12,8 @@ const types: pg.CustomTypesConfig = {
 const GENERIC = '-c plan_cache_mode=force_generic_plan';
 /** Over TCP: a process whose machine is cut off loses its locks, so its partitions and its due work, within 20 s. */
 const KEEPALIVE = '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=15000';
+/** As the embedded server is set: a client that was killed gives its locks back within seconds. */
+const DEAD_CLIENTS = '-c client_connection_check_interval=2s -c idle_in_transaction_session_timeout=5min';
 /**
  * For roles that look up rows by key and nothing else: a plan made while a queue was empty would read the whole table for each row
  * of a batch, and is kept when the queue has filled.
@@ -27,9 +29,23 @@ export interface Connecting {
 
 /** Options for any connection. */
 export function connectionOptions(address: PostgresConnection, { timeout = 20_000, byKey = false }: Connecting = {}): pg.ClientConfig {
-  const options = [GENERIC, KEEPALIVE, ...(byKey ? [BY_KEY] : [])].join(' ');
+  const { given, ...connection } = withoutOptions(address);
+  // Ours last: they win.
+  const options = [given, GENERIC, KEEPALIVE, DEAD_CLIENTS, ...(byKey ? [BY_KEY] : [])].filter((option) => option !== '').join(' ');
   // A statement need not wait for the answer to the one before (see event-store/pipeline.ts); who awaits each sees no difference.
-  return { ...address, types, options, pipeline: true, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
+  return { ...connection, types, options, pipeline: true, query_timeout: timeout, connectionTimeoutMillis: 5_000, application_name: `kiroku ${process.title.slice(0, 40)}` };
+}
+
+/** The driver takes a URL's `options` instead of ours, not besides. */
+function withoutOptions(address: PostgresConnection): PostgresConnection & { readonly given: string } {
+  if (!('connectionString' in address)) return { ...address, given: '' };
+  const { connectionString } = address;
+  const query = connectionString.indexOf('?');
+  const parameters = new URLSearchParams(query < 0 ? '' : connectionString.slice(query + 1));
+  const given = parameters.get('options') ?? '';
+  if (given === '') return { connectionString, given };
+  parameters.delete('options');
+  return { connectionString: `${connectionString.slice(0, query)}${parameters.size > 0 ? `?${parameters.toString()}` : ''}`, given };
 }
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */

@@ -63,14 +63,14 @@ export class PostgresDirectory implements Directory, CredentialSource {
     });
   }
 
-  /** Those of these accounts that may use IMAP now. */
-  async mayUseImap(accounts: readonly string[]): Promise<ReadonlySet<string>> {
-    const { rows } = await this.pool.query<{ id: string }>({
+  /** Those of these accounts that may use IMAP now, each with the mark that a login gets (see `LoginResult`). */
+  async mayUseImap(accounts: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { rows } = await this.pool.query<{ id: string; mark: string }>({
       name: 'may-use-imap',
-      text: 'SELECT a.id FROM view.account_1 a JOIN view.domain_1 d ON d.name = a.domain WHERE a.id = ANY($1::uuid[]) AND a.enabled AND a.imap AND d.enabled',
+      text: 'SELECT a.id, md5(a.credentials) AS mark FROM view.account_1 a JOIN view.domain_1 d ON d.name = a.domain WHERE a.id = ANY($1::uuid[]) AND a.enabled AND a.imap AND d.enabled',
       values: [accounts],
     });
-    return new Set(rows.map(({ id }) => id));
+    return new Map(rows.map(({ id, mark }) => [id, mark]));
   }
 
   find(address: string): Promise<StoredCredentials | undefined> {

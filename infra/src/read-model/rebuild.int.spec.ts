@@ -148,6 +148,7 @@ describe('a view that is replaced', () => {
     let reads = 0;
     const log = {
       partitions: (topic: Topic) => doomed.log.partitions(topic),
+      head: (...what: Parameters<EventLog['head']>) => doomed.log.head(...what),
       read: async (...what: Parameters<EventLog['read']>) => {
         if (++reads === 3) await Promise.all([h.cut('SELECT'), h.cut('%lock_shared%')]);
         return doomed.log.read(...what);

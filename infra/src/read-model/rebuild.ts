@@ -150,9 +150,16 @@ export class Rebuild {
     );
   }
 
+  /** Of decisions as the connection sees them, so that they fit the rows of inline views that it sees. */
   async #heads(db: Pick<pg.Pool, 'query'> = this.pool): Promise<Positions> {
-    const { rows } = await db.query<{ topic: Topic; partition: number; next: number }>('SELECT topic, partition, next FROM history.head');
-    return this.#mine(rows.map((r) => [at(r), r.next]));
+    const found = await Promise.all(this.#places.map(async (place) => [at(place), await this.#head(place, db)] as const));
+    return this.#mine(found);
+  }
+
+  async #head({ topic, partition }: Place, db: Pick<pg.Pool, 'query'>): Promise<number> {
+    if (topic !== 'decision') return this.log.head(topic, partition);
+    const { rows } = await db.query<{ next: number }>('SELECT next FROM history.head WHERE topic = $1 AND partition = $2', [topic, partition]);
+    return rows[0]?.next ?? 0;
   }
 
   async #checkpoints(db: Pick<pg.Pool, 'query'>): Promise<Positions> {

@@ -29,6 +29,18 @@ export class Metrics {
     new Gauge({ name, help, registers: [this.registry], collect() { this.set(read()); } });
   }
 
+  /** Values read when metrics are collected, one for each set of labels; what is not told any more is gone. Label values must be few. */
+  gauges(name: string, help: string, labelNames: readonly string[], read: () => Promise<readonly { readonly labels: Record<string, string>; readonly value: number }[]>): void {
+    new Gauge({
+      name, help, labelNames: [...labelNames], registers: [this.registry],
+      async collect() {
+        const values = await read();
+        this.reset();
+        for (const { labels, value } of values) this.set(labels, value);
+      },
+    });
+  }
+
   histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name, help, buckets, registers: [this.registry] });
   }

@@ -28,7 +28,7 @@ export async function testApi(roles: readonly string[] = []): Promise<TestApi> {
   const database = await testPostgres();
   await migrate(database.connection);
   const data = mkdtempSync(join(tmpdir(), 'kiroku-api-'));
-  const platform = openPlatform('api', database.connection);
+  const platform = await openPlatform('api', { postgres: database.connection });
   const { pool, log, engine, metrics, logger, trouble } = platform;
   logger.level = 'silent';
   const key = randomBytes(32);

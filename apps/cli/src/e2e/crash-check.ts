@@ -1,5 +1,5 @@
 import { until } from '@kiroku/infra/rig/until.js';
-import { sha1, type Senders, type Sent } from './crash-load.js';
+import { sha1, type Sent, type Told } from './crash-load.js';
 import { addressOf, DOMAIN, type ServerUnderTest } from './harness.js';
 
 /** What a mailbox held so far: unique id → token. Grows with every look; only new messages are read. */
@@ -8,12 +8,12 @@ export class MailboxWitness {
   readonly damaged: string[] = [];
 
   constructor(
-    private readonly server: ServerUnderTest,
+    private readonly server: Pick<ServerUnderTest, 'login'>,
     readonly user: string,
   ) {}
 
   /** Reads what is new. @param whole read every message again, and compare it. */
-  async look(senders: Senders, whole = false): Promise<void> {
+  async look(senders: Told, whole = false): Promise<void> {
     const client = await this.server.login(this.user);
     try {
       const uidl = await client.uidl();
@@ -33,7 +33,7 @@ export class MailboxWitness {
     return counts;
   }
 
-  #note(uid: string, message: Buffer, senders: Senders): void {
+  #note(uid: string, message: Buffer, senders: Told): void {
     const token = /^Subject: (\S+)\r$/m.exec(message.subarray(0, 8_192).toString('latin1'))?.[1] ?? 'no token';
     const before = this.#seen.get(uid);
     if (before !== undefined && before !== token) this.damaged.push(`${uid} was ${before} and is ${token}`);
@@ -45,7 +45,7 @@ export class MailboxWitness {
 }
 
 /** What is wrong with the mailboxes, in words; empty when every promise was kept. */
-export function brokenPromises(senders: Senders, witnesses: readonly MailboxWitness[]): string[] {
+export function brokenPromises(senders: Told, witnesses: readonly MailboxWitness[]): string[] {
   const wrong = witnesses.flatMap((witness) => witness.damaged);
   for (const witness of witnesses) {
     const counts = witness.counts();
@@ -64,7 +64,7 @@ export function brokenPromises(senders: Senders, witnesses: readonly MailboxWitn
 
 /** Waits until all that was acknowledged is in its mailbox, then looks once more; resolves to what is wrong. */
 export async function whatIsWrong(
-  senders: Senders,
+  senders: Told,
   witnesses: readonly MailboxWitness[],
   options: { readonly ms: number; readonly whole?: boolean },
 ): Promise<string[]> {

@@ -79,7 +79,7 @@ export class ServerUnderTest {
 }
 
 /** An error's message and those of its causes. */
-function inWords(error: unknown): string {
+export function inWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}\ncaused by ${inWords(error.cause)}`;
 }

@@ -1,0 +1,195 @@
+import { describe, expect } from '@jest/globals';
+import { partitionOf } from '@kiroku/domain/kernel/event-log.js';
+import { recordsOf } from '@kiroku/infra/rig/engines/kafka-topic.js';
+import { appendOf, type ImapClient } from '@kiroku/infra/rig/imap-client.js';
+import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
+import { until } from '@kiroku/infra/rig/until.js';
+import { addressOf, crlf, DOMAIN, letter, PASSWORD, upTo } from '../e2e/harness.js';
+import { type Cluster, DECISIONS, type Node, useCluster } from './cluster.js';
+import { bothHold, engineFaults, holdsAll, nodeFault, type Outcome, roleFaults, suffer, TAKEOVER, wholeFault } from './faults.js';
+import { Load } from './load.js';
+
+const SECOND = 1_000;
+
+const USERS = upTo(6).map((i) => `user${i}`);
+
+const cluster = useCluster(['ann', ...USERS]);
+
+/** Mail from outside. @returns its queue id. */
+async function post({ kiroku: { host, ports } }: Node, user: string, token: string): Promise<string> {
+  const client = await SmtpClient.hello({ host, port: ports.smtp });
+  const reply = await client.send('stranger@outside.test', [addressOf(user)], crlf(letter(token, addressOf(user))));
+  await client.quit();
+  const id = /queued as (\S+)|id <?([^\s>]+)>?/i.exec(reply.lines.join(' '));
+  if (reply.code !== 250 || !id) throw new Error(`${reply.code} ${reply.lines.join(' ')}`);
+  return id[1] ?? id[2] ?? '';
+}
+
+async function mailAt(node: Node, user: string): Promise<string[]> {
+  const client = await node.pop3(user);
+  const { count } = await client.stat();
+  const messages: string[] = [];
+  await client.retrAll(upTo(count), (message) => messages.push(message.toString()));
+  await client.quit();
+  return messages;
+}
+
+/** Resolves when the client, which idles, has heard of so many messages. */
+async function hears(client: ImapClient, count: number): Promise<void> {
+  for (;;) {
+    const [, heard = '0'] = /^\* (\d+) EXISTS$/.exec(await client.line(30 * SECOND)) ?? [];
+    if (Number(heard) >= count) return;
+  }
+}
+
+/** What rebuilds of all views found. @throws Error when one differs. */
+const verified = ({ kiroku }: Node): Promise<string> => kiroku.must('replay', '--all', '--verify', '--json');
+
+/** The decisions in the database and in the topic, a line each: position and id of the event. */
+async function decisionsOf({ engines: { kafka } }: Cluster): Promise<{ readonly made: readonly string[]; readonly copied: readonly string[] }> {
+  const rows = await cluster.query<{ position: number; events: string }>('SELECT position, events FROM history.decision ORDER BY position');
+  const made = rows.flatMap(({ position, events }) => (JSON.parse(events) as { id: string }[]).map(({ id }, i) => `${position + i} ${id}`));
+  const copied = await until('all decisions are copied', 60 * SECOND, async () => {
+    const records = await recordsOf(kafka, DECISIONS, 60 * SECOND);
+    return records.length >= made.length && records;
+  });
+  return { made, copied: copied.map(({ headers, value }) => `${headers?.position?.toString()} ${(JSON.parse(value?.toString() ?? '{}') as { id?: string }).id}`) };
+}
+
+describe('two nodes on Kafka, S3 and PostgreSQL', () => {
+  cluster.it('know at once what was decided at the other', async () => {
+    const { one, two } = cluster;
+    await one.kiroku.addAccount('new@x.test', PASSWORD);
+    const smtp = await SmtpClient.hello({ host: two.kiroku.host, port: two.kiroku.ports.smtp });
+    expect((await smtp.command('MAIL FROM:<stranger@outside.test>')).code).toBe(250);
+    expect((await smtp.command(`RCPT TO:<new@${DOMAIN}>`)).code).toBe(250);
+    await smtp.quit();
+    await (await two.pop3('new')).quit();
+    const [here, there] = await Promise.all([one.imap('new'), two.imap('new')]);
+    expect(await here.end(appendOf('INBOX', crlf(letter('flagged', 'new@x.test'))))).toMatch(/^OK /);
+    await Promise.all([here.ok('SELECT INBOX'), there.ok('SELECT INBOX')]);
+    for (const keyword of upTo(20)) {
+      await here.ok(`STORE 1 FLAGS.SILENT (k${keyword})`);
+      const lines = await there.ok('FETCH 1 FLAGS');
+      expect(lines.at(-1)).toMatch(new RegExp(`FLAGS \\(.*\\bk${keyword}\\b.*\\)`));
+    }
+    await Promise.all([here.logout(), there.logout()]);
+    await two.kiroku.must('account', 'delete', 'new@x.test');
+    await expect(one.pop3('new')).rejects.toThrow('-ERR');
+  }, 120 * SECOND);
+
+  cluster.it('accept mail that arrives once, is heard of and read at both, and explains itself at both', async () => {
+    const { one, two, nodes } = cluster;
+    const idling = await two.imap('ann');
+    await idling.ok('SELECT INBOX');
+    const tag = idling.say('IDLE');
+    expect(await idling.line()).toMatch(/^\+ /);
+    const ids = new Map<string, string>();
+    for (const number of upTo(12)) ids.set(`main-${number}`, await post(nodes[number % 2] as Node, 'ann', `main-${number}`));
+    await hears(idling, ids.size);
+    idling.socket.write('DONE\r\n');
+    expect((await idling.answer(tag)).end).toMatch(/^OK /);
+    const held = await cluster.delivering();
+    const delivered = new Set([...ids.values()].map((id) => held.get(partitionOf(id, held.size))));
+    expect([...delivered].sort()).toEqual(['one', 'two']);
+    for (const node of nodes) {
+      const messages = await mailAt(node, 'ann');
+      for (const token of ids.keys()) expect(messages.filter((message) => message.endsWith(crlf(letter(token, addressOf('ann'))).toString()))).toHaveLength(1);
+      const client = await node.imap('ann');
+      await client.ok('EXAMINE INBOX');
+      expect((await client.search('ALL')).length).toBe(ids.size);
+      await client.logout();
+    }
+    await idling.logout();
+    const [id = ''] = ids.values();
+    const told = async ({ kiroku }: Node): Promise<string> => (await kiroku.must('story', id)).replaceAll('\r', '');
+    await until('both tell the same story', 20 * SECOND, async () => {
+      const [here, there] = await Promise.all([told(one), told(two)]);
+      return here === there && here.includes('stranger@outside.test');
+    });
+  }, 120 * SECOND);
+
+  cluster.it('have views that equal their rebuild', async () => {
+    await verified(cluster.one);
+  }, 120 * SECOND);
+
+  cluster.it('bring every decision to the topic of decisions, once and in order', async () => {
+    const { made, copied } = await decisionsOf(cluster);
+    expect(made.length).toBeGreaterThan(10);
+    expect(copied).toEqual(made);
+  }, 120 * SECOND);
+});
+
+describe('a node that leaves and joins under load', () => {
+  cluster.it('leaves its work to the other and gets its share again, and nothing is done twice or left out', async () => {
+    const { one, two } = cluster;
+    const load = new Load(cluster, USERS, 'joins');
+    const before = await cluster.delivered();
+    await bothHold(cluster, 60 * SECOND);
+    await load.during(async () => {
+      await two.kiroku.stop();
+      await holdsAll(cluster, one, TAKEOVER);
+      await load.accepts(one, performance.now(), 30 * SECOND, 20);
+      await two.kiroku.up();
+      await bothHold(cluster, 60 * SECOND);
+      await load.accepts(two, performance.now(), 30 * SECOND, 20);
+    });
+    expect(await load.wrong(60 * SECOND)).toEqual([]);
+    // Every partition was read on from where it stood, to its end.
+    const ends = await cluster.accepted();
+    await cluster.deliveredUpTo(ends, 30 * SECOND);
+    const after = await cluster.delivered();
+    expect([...after].filter(([partition, position]) => position !== ends.get(partition) || position < (before.get(partition) ?? 0))).toEqual([]);
+  }, 300 * SECOND);
+});
+
+describe('a cluster under load', () => {
+  cluster.it('loses and doubles nothing, whatever is killed, and goes on by itself', async () => {
+    const load = new Load(cluster, USERS, 'killed');
+    const outcomes: Outcome[] = [];
+    try {
+      await load.during(async () => {
+        const faults = [...roleFaults(cluster), ...engineFaults(cluster, load), nodeFault(cluster, load), wholeFault(cluster)];
+        for (const fault of faults) outcomes.push(await suffer(cluster, load, fault));
+      });
+    } finally {
+      console.table(outcomes);
+    }
+    console.info(`${load.acknowledged.size} acknowledged, ${load.uncertain.size} of unknown outcome`);
+    expect(await load.wrong(60 * SECOND)).toEqual([]);
+    await verified(cluster.two);
+    const { made, copied } = await decisionsOf(cluster);
+    expect(copied).toEqual(made);
+  }, 900 * SECOND);
+});
+
+describe('a node that is cut off from the engines, but not from clients', () => {
+  cluster.it('is replaced by the other within half a minute, and works again when the cut heals', async () => {
+    const { machine, one, two } = cluster;
+    const load = new Load(cluster, USERS, 'cut');
+    const processes = JSON.stringify(two.kiroku.pidFile.roles);
+    await load.during(async () => {
+      await bothHold(cluster, 60 * SECOND);
+      const accepted = await cluster.accepted();
+      const cut = performance.now();
+      machine.cut();
+      try {
+        await Promise.all([holdsAll(cluster, one, TAKEOVER), cluster.deliveredUpTo(accepted, TAKEOVER)]);
+        console.info(`taken over after ${Math.round(performance.now() - cut)} ms`);
+        const { deferrals } = load.refusals;
+        await until('clients of the cut node are told of the trouble', 90 * SECOND, () => load.refusals.deferrals > deferrals);
+        console.info(`told after ${Math.round(performance.now() - cut)} ms`);
+        await load.accepts(one, performance.now(), 30 * SECOND, 20);
+      } finally {
+        machine.heal();
+      }
+      const healed = performance.now();
+      console.info(`first 250 ${Math.round(await load.accepts(two, healed, 120 * SECOND))} ms after the cut had healed`);
+      await bothHold(cluster, 120 * SECOND);
+      console.info(`shared again after ${Math.round(performance.now() - healed)} ms; ${JSON.stringify(two.kiroku.pidFile.roles) === processes ? 'no' : 'a'} process was started again`);
+      await load.accepts(two, performance.now(), 60 * SECOND, 20);
+    });
+    expect(await load.wrong(60 * SECOND)).toEqual([]);
+    await verified(cluster.one);
+  }, 600 * SECOND);
+});

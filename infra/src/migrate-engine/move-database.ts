@@ -1,0 +1,57 @@
+import pg from 'pg';
+import { enginesInUse, MOVED, noteEngine, RECEIVING } from '../config/engines-in-use.js';
+import type { PostgresConnection } from '../postgres/connection.js';
+import { connectionOptions } from '../read-model/database.js';
+import { copyDatabase, type DatabaseReport } from './database.js';
+import type { Mode } from './move-log.js';
+import { MigrationRefused, type Steps } from './steps.js';
+
+/**
+ * Moves all tables to another database, on which the same migrations have run. The server must not run. Nothing of the source is
+ * removed, but it is marked: a start on it is refused from then on.
+ * @throws MigrationRefused
+ */
+export async function moveDatabase(from: PostgresConnection, to: PostgresConnection, mode: Mode, now: () => number, steps: Steps): Promise<DatabaseReport> {
+  return both(from, to, async (source, target) => {
+    const identity = await identityOf(source);
+    if (mode === 'verify') return copyDatabase(from, to, { ...steps, verifyOnly: true });
+    if ((await enginesInUse(source)).get('database')?.engine === MOVED) throw new MigrationRefused('this database has moved already');
+    await refuseFilled(target, identity);
+    if (mode === 'look') return copyDatabase(from, from, { ...steps, verifyOnly: true });
+    await noteEngine(target, 'database', { engine: RECEIVING, place: identity }, now());
+    const report = await copyDatabase(from, to, steps);
+    if (report.differences.length > 0) return report;
+    const engines = await enginesInUse(source);
+    await target.query('BEGIN');
+    await target.query('DELETE FROM ops.engine');
+    for (const [port, engine] of engines) await noteEngine(target, port, engine, now());
+    await target.query('COMMIT');
+    await noteEngine(source, 'database', { engine: MOVED, place: '' }, now());
+    return report;
+  });
+}
+
+async function identityOf(db: pg.Client): Promise<string> {
+  const { rows } = await db.query<{ identity: string }>('SELECT identity::text FROM public.object_index');
+  return rows[0]?.identity ?? '';
+}
+
+/** @throws MigrationRefused when the target holds what did not come from this source. */
+async function refuseFilled(target: pg.Client, identity: string): Promise<void> {
+  const receiving = (await enginesInUse(target)).get('database');
+  if (receiving?.engine === RECEIVING && receiving.place === identity) return;
+  const { rows } = await target.query<{ filled: boolean }>(
+    'SELECT EXISTS (SELECT FROM ops.engine) OR EXISTS (SELECT FROM history.decision) OR EXISTS (SELECT FROM history.mail) OR EXISTS (SELECT FROM history.session) AS filled');
+  if (rows[0]?.filled === true) throw new MigrationRefused('the other database holds an installation already: name an empty one');
+}
+
+async function both<T>(from: PostgresConnection, to: PostgresConnection, work: (source: pg.Client, target: pg.Client) => Promise<T>): Promise<T> {
+  const clients = [from, to].map((address) => new pg.Client(connectionOptions(address))) as [pg.Client, pg.Client];
+  for (const client of clients) client.on('error', () => undefined); // told by the next query
+  try {
+    for (const client of clients) await client.connect();
+    return await work(...clients);
+  } finally {
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  }
+}
