@@ -51,7 +51,7 @@ describe('a login name', () => {
 describe('a login with a password', () => {
   it('succeeds with the right one, in any spelling of the name', async () => {
     const { auth } = authenticator();
-    const success = { ok: true, account: facts, login: 'ann@x.test' };
+    const success = { ok: true, account: facts, login: 'ann@x.test', mark: expect.stringMatching(/^[0-9a-f]{32}$/) };
     expect(await auth.password('smtp', 'ANN@x.test', 'pencil')).toEqual(success);
     expect(await auth.password('pop3', 'ann', 'pencil', 'x.test')).toEqual(success);
     expect(await auth.password('pop3', 'ann', 'pencil')).toEqual({ ok: false, reason: 'unknown-account' });

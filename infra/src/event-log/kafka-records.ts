@@ -36,7 +36,7 @@ const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
 const CONTROL = 0x20;
 const CODECS: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, zstd: 4 };
-/** A smaller batch is not worth compressing: it would take a fifth less of the disk than one by one, and each reader twice the time. */
+/** Bytes. A smaller batch goes as it is: it would save the disk little, and every reader would pay for it. */
 const WORTHWHILE = 16 << 10;
 /** What one batch may grow to: the largest that a broker may be told to take is far smaller. */
 const MOST_DECOMPRESSED = 128 << 20;

@@ -179,6 +179,7 @@ describe('a node that is cut off from the engines, but not from clients', () => 
         const { deferrals } = load.refusals;
         await until('clients of the cut node are told of the trouble', 90 * SECOND, () => load.refusals.deferrals > deferrals);
         console.info(`told after ${Math.round(performance.now() - cut)} ms`);
+        await new Promise((r) => setTimeout(r, Number(process.env.LONG ?? 0)));
         await load.accepts(one, performance.now(), 30 * SECOND, 20);
       } finally {
         machine.heal();
