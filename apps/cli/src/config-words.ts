@@ -21,6 +21,7 @@ const JAPANESE: readonly (readonly [RegExp, string])[] = [
   [/^(.+) must be (\d+) characters at most$/, '$1 は $2 文字以内で指定してください'],
   [/^(.+) must be letters, digits, dots, hyphens and underscores$/, '$1 は英数字・ドット・ハイフン・下線で指定してください'],
   [/^(.+) must be letters, digits, dots, hyphens, underscores and single slashes, not first$/, '$1 は英数字・ドット・ハイフン・下線と、先頭以外の単独の / で指定してください'],
+  [/^(.+) must be some of (.+), separated by commas$/, '$1 は $2 の中からコンマで区切って指定してください'],
   [/^(.+) must be a bucket name$/, '$1 はバケット名で指定してください'],
   [/^(.+) must be a region$/, '$1 はリージョン名で指定してください'],
   [/^(.+) must be (\S+), (\S+) or (\S+)$/, '$1 は $2、$3、$4 のいずれかを指定してください'],

@@ -192,6 +192,25 @@ describe('two sessions on one mailbox', () => {
     expect(await two.ok('NOOP')).toEqual([]);
   });
 
+  it('may name by its UID what the other was just told that it has stored', async () => {
+    await using rig = await startRig();
+    const [one, two] = [await rig.selected(), await rig.selected()];
+    await one.ok('CREATE to');
+    const put = async (uid: number): Promise<void> => expect((await two.ask(`APPEND INBOX {${mail('a').length}+}\r\n${mail('a')}`)).at(-1)).toMatch(new RegExp(`^OK \\[APPENDUID 1700000001 ${uid}\\]`));
+    await put(1);
+    expect(await one.ok('UID STORE 1 +FLAGS (\\Seen)')).toEqual(['* 1 EXISTS', '* 0 RECENT', '* 1 FETCH (UID 1 FLAGS (\\Seen))']);
+    await put(2);
+    expect((await one.ask('UID COPY 2 to')).at(-1)).toMatch(/^OK \[COPYUID \d+ 2 1\]/);
+    await put(3);
+    expect(await one.ok('UID MOVE 3 to')).toEqual(['* 3 EXISTS', '* 0 RECENT', expect.stringMatching(/^\* OK \[COPYUID \d+ 3 2\]/), '* 3 EXPUNGE']);
+    await put(4);
+    expect((await one.ask('UID REPLACE 4 to {3+}\r\na\r\n')).at(-1)).toMatch(/^OK /);
+    await put(5);
+    await two.ok('UID STORE 5 +FLAGS.SILENT (\\Deleted)');
+    expect(await one.ok('UID EXPUNGE 5')).toContain('* 3 EXPUNGE');
+    expect(await one.ok('UID STORE 99 +FLAGS (\\Seen)')).toEqual([]);
+  });
+
   it('count on while EXPUNGE must wait', async () => {
     await using rig = await startRig();
     for (const name of ['a', 'b', 'c']) await rig.deliver(mail(name));

@@ -1,9 +1,21 @@
 import { type Ranges, resolveRanges, type SequenceSet, STAR } from '@kiroku/domain/imap/grammar/sequence-set.js';
+import { announce } from './announce.js';
 import { No } from './refusal.js';
 import type { Session } from './session.js';
 
 /** Sequence numbers from the first to the last, ascending, none twice. */
 export type Span = readonly [first: number, last: number];
+
+/**
+ * Tells the client of new messages where a set names UIDs above those it was told of: what another connection has stored there, and was
+ * answered, is there for this one's next command (promise 3 of the design).
+ */
+export async function reach(session: Session, set: SequenceSet): Promise<void> {
+  const { live, tracker } = session.box;
+  if (set === '$' || !set.some((uid) => uid > tracker.lastUid)) return;
+  await live.refresh();
+  announce(session, false);
+}
 
 /** Which of the messages that the session knows a set names, as spans of sequence numbers. UIDs that are not there are passed over (RFC 9051 §6.4.9). */
 export function spansOf(session: Session, set: SequenceSet, uid: boolean): readonly Span[] {

@@ -67,9 +67,10 @@ const endpoint = text.refine((value) => {
 
 export const ROLES = ['smtp', 'delivery', 'pop3', 'imap', 'worker', 'api'] as const;
 
+const someRoles = { error: `must be some of ${ROLES.join(', ')}, separated by commas` };
 const roles = z.preprocess(
   (value) => (typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value),
-  z.array(z.enum(ROLES), { error: `must be some of ${ROLES.join(', ')}, separated by commas` }).min(1),
+  z.array(z.enum(ROLES, someRoles), someRoles).min(1, someRoles),
 );
 
 /**

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, it } from '@jest/globals';
+import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { groupNumber } from '@kiroku/infra/event-log/leases.js';
 import { openPool } from '@kiroku/infra/read-model/database.js';
 import { type KafkaRig, startKafka } from '@kiroku/infra/rig/engines/kafka.js';
@@ -154,6 +155,19 @@ export class Cluster {
       const reached = await this.delivered();
       return [...ends].every(([partition, end]) => (reached.get(partition) ?? 0) >= end);
     });
+  }
+
+  /** How many decisions there are. */
+  async decisions(): Promise<number> {
+    const [head] = await this.query<{ next: number }>(`SELECT next FROM history.head WHERE topic = 'decision'`);
+    return head?.next ?? 0;
+  }
+
+  /** Queue id → when (epoch ms) it came into its last mailbox, of what did so since there were so many decisions. */
+  async arrivals(since: number): Promise<Map<string, number>> {
+    const rows = await this.query<{ events: string }>('SELECT events FROM history.decision WHERE position >= $1 ORDER BY position', [since]);
+    const events = rows.flatMap((row) => JSON.parse(row.events) as Recorded[]);
+    return new Map(events.filter(({ type }) => type === 'MessageAppended').map(({ correlation, at }) => [correlation, at]));
   }
 
   /** A test whose failure shows the last lines of both logs. */

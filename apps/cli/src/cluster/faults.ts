@@ -1,68 +1,72 @@
-import { signalAll } from '@kiroku/infra/rig/processes.js';
 import { replicated } from '@kiroku/infra/rig/engines/kafka-topic.js';
+import { signalAll } from '@kiroku/infra/rig/processes.js';
 import { until } from '@kiroku/infra/rig/until.js';
-import { type Cluster, DECISIONS, MAIL, type Node } from './cluster.js';
+import { type Cluster, DECISIONS, MAIL } from './cluster.js';
 import type { Load } from './load.js';
 
+/** ms until the others have taken over what a lost machine did. */
+export const TAKEOVER = 30_000;
 /** ms for anything to work again; the machine may be busy with other things. */
 const RECOVERY = 120_000;
-const AGAIN = 10; // messages that a node has to accept after a fault
+/** Messages that each node has to accept after a fault. */
+const AGAIN = 10;
+/** ms without a 250 that say that an outage is felt. */
+const FELT = 3_000;
 
-/** What breaks, and what an administrator's machines do about it by themselves. */
 export interface Fault {
   readonly what: string;
-  /** Resolves when all that was broken runs again; where nothing is named, the node's supervisor sees to it. */
   readonly strike: () => void | Promise<void>;
-  /** Resolves when what was killed serves, not only others in its place. */
+  /** Resolves when what was broken works again, by itself or by what a supervisor would do. */
   readonly served?: () => Promise<void>;
-  /** To be awaited before the next fault. */
+  /** What comes back then, although it was not missed. */
+  readonly back?: () => Promise<void>;
+  /** To be done before the next fault, when mail has been seen to flow without it. */
   readonly mend?: () => Promise<void>;
 }
 
-/** Seconds after the fault, but for the counts. */
+/** Seconds, counted from the fault; how often senders were deferred or lost their connection. */
 export interface Outcome {
   readonly fault: string;
-  readonly 'serves again': number | undefined;
+  readonly 'works again': number | string;
   readonly 'first 250 at one': number;
   readonly 'first 250 at two': number;
   readonly 'longest pause at one': number;
   readonly 'longest pause at two': number;
-  /** All that had been accepted before the fault. */
-  readonly 'old mail delivered': number;
+  /** From a 250 to the last mailbox. */
+  readonly 'slowest delivery': number;
   readonly deferrals: number;
   readonly breaks: number;
 }
 
 const seconds = (ms: number): number => Math.round(ms / 100) / 10;
 
-/** Strikes under load, and waits until all works again. */
-export async function suffer(cluster: Cluster, load: Load, { what, strike, served, mend }: Fault): Promise<Outcome> {
+/** Strikes under load, and waits until mail flows again everywhere. */
+export async function suffer(cluster: Cluster, load: Load, { what, strike, served, back, mend }: Fault): Promise<Outcome> {
   const { one, two } = cluster;
   const before = load.refusals;
-  const accepted = await cluster.accepted();
+  const decisions = await cluster.decisions();
   const began = performance.now();
-  const since = (): number => seconds(performance.now() - began);
-  const struck = Promise.resolve(strike()).then(async () => {
-    await served?.();
-    return served && since();
-  });
-  const [again, first, second, delivered] = await Promise.all([
-    struck,
-    load.accepts(one, began, RECOVERY),
-    load.accepts(two, began, RECOVERY),
-    struck.then(() => cluster.deliveredUpTo(accepted, RECOVERY)).then(since),
-  ]);
+  await strike();
+  const mended = async (): Promise<number | string> => {
+    if (!served) return 'not needed';
+    await served();
+    const after = seconds(performance.now() - began);
+    await back?.();
+    return after;
+  };
+  const [again, first, second] = await Promise.all([mended(), load.accepts(one, began, RECOVERY), load.accepts(two, began, RECOVERY)]);
   const recovered = performance.now();
   await Promise.all([one, two].map((node) => load.accepts(node, recovered, RECOVERY, AGAIN)));
+  await cluster.deliveredUpTo(await cluster.accepted(), RECOVERY);
   const after = load.refusals;
   const outcome: Outcome = {
     fault: what,
-    'serves again': again,
+    'works again': again,
     'first 250 at one': seconds(first),
     'first 250 at two': seconds(second),
     'longest pause at one': seconds(load.longestPause(one, began)),
     'longest pause at two': seconds(load.longestPause(two, began)),
-    'old mail delivered': delivered,
+    'slowest delivery': seconds(load.slowestDelivery(await cluster.arrivals(decisions), began, recovered)),
     deferrals: after.deferrals - before.deferrals,
     breaks: after.breaks - before.breaks,
   };
@@ -91,15 +95,10 @@ export function roleFaults({ two: { kiroku } }: Cluster): Fault[] {
   });
 }
 
-export function engineFaults({ engines: { kafka, s3, postgres } }: Cluster, load: Load): Fault[] {
-  /** Until then an engine stays away. */
-  const noticed = async (): Promise<void> => {
-    const { deferrals } = load.refusals;
-    await until('senders are told of the trouble', RECOVERY, () => load.refusals.deferrals > deferrals);
-  };
+export function engineFaults({ engines: { kafka, s3, postgres }, nodes }: Cluster, load: Load): Fault[] {
   return [
     {
-      what: 'one broker of three, for good',
+      what: 'a broker of three',
       strike: () => kafka.kill(0),
       mend: async () => {
         await kafka.start(0);
@@ -107,43 +106,37 @@ export function engineFaults({ engines: { kafka, s3, postgres } }: Cluster, load
       },
     },
     {
-      what: 'S3, until senders are told',
-      strike: async () => {
-        await s3.kill();
-        await noticed();
+      what: `S3, for ${seconds(FELT)} s`,
+      strike: () => s3.kill(),
+      served: async () => {
+        const since = performance.now();
+        await until('mail is no longer accepted', RECOVERY, () => nodes.every((node) => load.longestPause(node, since) > FELT));
         await s3.start();
       },
     },
-    {
-      what: 'PostgreSQL, started at once',
-      strike: async () => {
-        await postgres.kill();
-        await postgres.start();
-      },
-    },
+    { what: 'PostgreSQL', strike: () => postgres.kill(), served: () => postgres.start() },
   ];
 }
 
-/** A machine that is switched off, and on when all the others have been seen to do without it. */
-export function nodeFault(cluster: Cluster, load: Load): Fault {
-  const { one, two } = cluster;
+/** A machine that is switched off, and on when the other has been seen to do without it. */
+export function nodeFault(cluster: Cluster): Fault {
+  const { two } = cluster;
   return {
-    what: 'node two, for good',
-    strike: async () => {
-      const accepted = await cluster.accepted();
-      const began = performance.now();
-      two.kiroku.killAll();
-      await Promise.all([cluster.deliveredUpTo(accepted, TAKEOVER), holdsAll(cluster, one, TAKEOVER)]);
-      await load.accepts(one, began, RECOVERY, AGAIN);
-      await two.kiroku.up();
-    },
+    what: 'the whole node two',
+    strike: () => two.kiroku.killAll(),
+    served: () => takenOver(cluster),
+    back: () => two.kiroku.up(),
   };
 }
 
-/** ms until the others have taken over what a lost machine did. */
-export const TAKEOVER = 30_000;
+/** Resolves when the first node does all the work, and has done what was waiting. */
+export async function takenOver(cluster: Cluster): Promise<void> {
+  const accepted = await cluster.accepted();
+  await Promise.all([holdsAll(cluster, TAKEOVER), cluster.deliveredUpTo(accepted, TAKEOVER)]);
+}
 
-export async function holdsAll(cluster: Cluster, { name }: Node, ms: number): Promise<void> {
+async function holdsAll(cluster: Cluster, ms: number): Promise<void> {
+  const { name } = cluster.one;
   const partitions = (await cluster.accepted()).size;
   await until(`${name} delivers all mail`, ms, async () => {
     const held = await cluster.delivering();
@@ -163,6 +156,8 @@ export function wholeFault({ engines: { kafka, s3, postgres }, nodes }: Cluster)
     strike: async () => {
       for (const { kiroku } of nodes) kiroku.killAll();
       await Promise.all([kafka.kill(), s3.kill(), postgres.kill()]);
+    },
+    served: async () => {
       const servers = nodes.map(({ name, kiroku }) => until(`node ${name} starts`, 2 * RECOVERY, () => kiroku.up().then(() => true)));
       await Promise.all([kafka.start(), s3.start(), postgres.start(), ...servers]);
     },

@@ -74,6 +74,20 @@ export class Load implements Told {
     return Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
   }
 
+  /** How many messages a node acknowledged that were begun between these two times. */
+  acceptedAt(node: Node, from: number, to: number): number {
+    return [...(this.#senders.get(node)?.acknowledged.values() ?? [])].filter(({ begun }) => begun >= from && begun < to).length;
+  }
+
+  /**
+   * ms from the 250 to the last mailbox, the longest of what was acknowledged between these two times.
+   * @param arrivals queue id → epoch ms
+   */
+  slowestDelivery(arrivals: ReadonlyMap<string, number>, from: number, to: number): number {
+    const waits = [...this.acknowledged.values()].flatMap(({ id, at = 0 }) => (at < from || at >= to ? [] : (arrivals.get(id) ?? Infinity) - performance.timeOrigin - at));
+    return Math.max(0, ...waits);
+  }
+
   /** What is wrong with the mailboxes when all has arrived, every message read; and with what senders were told. */
   async wrong(ms: number): Promise<string[]> {
     return [...this.surprises, ...(await whatIsWrong(this, this.#witnesses, { ms, whole: true }))].slice(0, 20);

@@ -87,10 +87,11 @@ async function one(flow: ImapFlow, uid: number, query: Parameters<ImapFlow['fetc
 }
 
 /** `uid subject flags` of the open mailbox. */
-const shown = async (flow: ImapFlow): Promise<string[]> =>
-  (await flow.fetchAll('1:*', { envelope: true, flags: true })).map(({ uid, envelope, flags }) =>
-    [uid, envelope?.subject ?? '', ...[...(flags ?? [])].sort()].join(' '),
-  );
+async function shown(flow: ImapFlow): Promise<string[]> {
+  await flow.noop(); // what others have changed would come among the rows
+  const rows = await flow.fetchAll('1:*', { envelope: true, flags: true });
+  return rows.map(({ uid, envelope, flags }) => [uid, envelope?.subject ?? '', ...[...(flags ?? [])].sort()].join(' '));
+}
 
 /** Appended by imapflow itself; @returns their UIDs. */
 async function fill(flow: ImapFlow, mailbox: string, ...tokens: readonly string[]): Promise<number[]> {
@@ -117,7 +118,7 @@ describe('imapflow at the door', () => {
     expect([...flow.enabled].sort()).toEqual(['CONDSTORE', 'IMAP4REV2', 'QRESYNC', 'UTF8=ACCEPT']);
     for (const capability of ['IDLE', 'MOVE', 'UIDPLUS', 'OBJECTID', 'ESEARCH', 'SPECIAL-USE', 'LIST-STATUS']) expect(flow.capabilities.get(capability)).toBe(true);
     expect(flow.capabilities.get('APPENDLIMIT')).toBe(104_857_600);
-    expect(flow.namespaces).toMatchObject({ personal: [{ prefix: '', delimiter: '/' }], other: [{ prefix: '#Shared/', delimiter: '/' }], shared: false });
+    expect(flow.namespaces).toMatchObject({ personal: [{ prefix: '', delimiter: '/' }], other: false, shared: [{ prefix: '#Shared/', delimiter: '/' }] });
     expect(flow.serverInfo).toMatchObject({ name: 'Kiroku' });
 
     const text = `${note('large')}${`${'x'.repeat(78)}\n`.repeat(5_000)}`;
@@ -162,10 +163,10 @@ describe('the tree of mailboxes that imapflow shows', () => {
 
     const told = await flow.list({ statusQuery: { messages: true, unseen: true, uidNext: true } });
     expect(told.map(({ path, specialUse, specialUseSource, subscribed }) => [path, specialUse, specialUseSource, subscribed])).toEqual([
-      ['INBOX', '\\Inbox', 'name', expect.any(Boolean)],
-      ['Sent', '\\Sent', 'extension', expect.any(Boolean)],
-      ['没', '\\Trash', 'extension', expect.any(Boolean)],
-      ['案件', undefined, undefined, expect.any(Boolean)],
+      ['INBOX', '\\Inbox', 'name', true],
+      ['Sent', '\\Sent', 'extension', undefined],
+      ['没', '\\Trash', 'extension', undefined],
+      ['案件', undefined, undefined, undefined],
       ['案件/請求書 & 見積', undefined, undefined, true],
     ]);
     expect(told.at(-1)?.status).toMatchObject({ messages: 2, unseen: 1, uidNext: 3 });
@@ -179,7 +180,7 @@ describe('the tree of mailboxes that imapflow shows', () => {
     await expect(flow.status('案件/請求書 & 見積', query)).rejects.toMatchObject({ code: 'NotFound' });
 
     expect(await flow.mailboxUnsubscribe('2026年度/請求書 & 見積')).toBe(true);
-    expect((await flow.list()).find(({ path }) => path.startsWith('2026年度/'))?.subscribed).toBe(false);
+    expect((await flow.list()).find(({ path }) => path.startsWith('2026年度/'))?.subscribed).toBeUndefined();
     await flow.mailboxDelete('2026年度/請求書 & 見積');
     await flow.mailboxDelete('2026年度');
     expect((await flow.list()).map(({ path }) => path)).toEqual(['INBOX', 'Sent', '没']);
@@ -193,7 +194,7 @@ describe('the tree of mailboxes that imapflow shows', () => {
     const flow = await login('tree');
     const large = crlf(`${note('large')}${`${'x'.repeat(78)}\n`.repeat(500)}`);
     await flow.append('INBOX', large);
-    expect(await flow.getQuota('INBOX')).toMatchObject({ quotaRoot: '', storage: { usage: 40 * 1024, limit: 64 * 1024, status: '63%' } });
+    expect(await flow.getQuota('INBOX')).toEqual({ path: 'INBOX', storage: { usage: 41 * 1024, limit: 64 * 1024, status: '64%' } });
     await expect(flow.append('INBOX', large)).rejects.toMatchObject({ serverResponseCode: 'OVERQUOTA' });
     expect(await flow.status('INBOX', { messages: true })).toMatchObject({ messages: 1 });
     await flow.logout();
@@ -225,7 +226,7 @@ describe('a message seen through imapflow', () => {
       bodyStructure: {
         type: 'multipart/mixed', parameters: { boundary: 'b' },
         childNodes: [
-          { part: '1', type: 'text/plain', encoding: '7bit', parameters: { charset: 'iso-2022-jp' }, lineCount: 1 },
+          { part: '1', type: 'text/plain', encoding: '7bit', parameters: { charset: 'iso-2022-jp' }, lineCount: 0 },
           { part: '2', type: 'image/jpeg', encoding: 'base64', parameters: { name: '写真.jpg' }, disposition: 'attachment', dispositionParameters: { filename: '写真.jpg' } },
         ],
       },
@@ -311,10 +312,10 @@ describe('what imapflow does to messages', () => {
     await flow.messageFlagsAdd(2, ['\\Flagged'], { uid: true });
     const copied = await flow.messageCopy('1:2', '控え', { uid: true });
     expect(copied).toMatchObject({ path: 'INBOX', destination: '控え', uidMap: new Map([[1, 2], [2, 3]]) });
-    const gone: unknown[] = [];
-    flow.on('expunge', ({ seq }) => gone.push(seq));
+    const left = upTo(5);
+    flow.on('expunge', ({ seq = 0 }) => left.splice(seq - 1, 1));
     expect(await flow.messageMove([2, 4], '控え', { uid: true })).toMatchObject({ uidMap: new Map([[2, 4], [4, 5]]) });
-    expect(gone.sort()).toEqual([2, 3]); // the fourth is the third by then
+    expect(left).toEqual([1, 3, 5]);
     expect(inbox.exists).toBe(3);
     expect(await flow.messageDelete({ subject: 'c' })).toBe(true);
     expect(await shown(flow)).toEqual(['1 a', '5 e']);
@@ -370,6 +371,7 @@ describe('changes that imapflow is told of', () => {
     }
     await idles();
     const changed = next(flow, 'flags');
+    await far.ok('NOOP');
     await far.ok('UID STORE 2 +FLAGS (\\Seen \\Deleted)');
     expect(await changed).toMatchObject({ seq: 2, uid: 2, flags: new Set(['\\Deleted', '\\Seen']) });
     const gone = next(flow, 'expunge');
@@ -404,9 +406,9 @@ describe('changes that imapflow is told of', () => {
 
     await far.ok('UID STORE 3 +FLAGS.SILENT (\\Deleted)');
     await far.ok('UID EXPUNGE 3');
+    vanished.splice(0);
     await back.noop();
-    await until('it has heard of the deletion', PATIENCE, () => vanished.length === 3);
-    expect(vanished.at(-1)).toEqual([3, true, false]);
+    expect(vanished).toEqual([[3, true, false]]);
     await far.logout();
     await back.logout();
   });

@@ -2,6 +2,7 @@ import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { STAR } from '@kiroku/domain/imap/grammar/sequence-set.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { CommandSource } from '../command-source.js';
+import { reach } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 import { writable } from './store.js';
@@ -21,6 +22,7 @@ export async function replace(session: Session, command: Of<'REPLACE'>, source: 
   const { message, uid, mailbox, replacement } = command;
   const selected = writable(session.box);
   const { tracker, live } = selected;
+  if (uid && message !== STAR) await reach(session, [message, message]);
   const old = message === STAR ? tracker.lastUid : uid ? message : message <= tracker.size ? tracker.uid(message) : 0;
   if (tracker.seq(old) === 0) throw new No('There is no such message', undefined, uid ? 'NO' : 'BAD');
   const folder = await source.messages.target(mailbox);

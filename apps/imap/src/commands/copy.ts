@@ -2,7 +2,7 @@ import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { Copied, Folder } from '@kiroku/domain/mailbox/store-port.js';
 import { within } from '../message-limit.js';
-import { spansOf, uidsOf } from '../ranges.js';
+import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, noTarget, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 import { writable } from './store.js';
@@ -13,6 +13,7 @@ interface Plan {
 }
 
 async function planOf(session: Session, { set, uid, mailbox }: Of<'COPY'> | Of<'MOVE'>): Promise<Plan | undefined> {
+  if (uid) await reach(session, set);
   const uids = within(session, uidsOf(session, spansOf(session, set, uid)));
   const to = await session.ports.mailboxes.folder(session.accountId, mailbox);
   if (!to) throw noTarget(mailbox);

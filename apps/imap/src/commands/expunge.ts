@@ -1,7 +1,7 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import type { LiveMailbox } from '../mailboxes/live-mailbox.js';
 import { limited } from '../message-limit.js';
-import { spansOf, uidsOf } from '../ranges.js';
+import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
 import { writable } from './store.js';
@@ -13,6 +13,7 @@ const AT_ONCE = 50_000;
 export async function expunge(session: Session, { set }: Of<'EXPUNGE'>): Promise<Completion> {
   const { live } = writable(session.box);
   if (!session.box.may('e')) throw new No('Your rights do not allow that', 'NOPERM');
+  if (set) await reach(session, set);
   const chosen = set && limited(session, uidsOf(session, spansOf(session, set, true)), 'Expunged');
   if (chosen?.uids.length === 0) return ok('Nothing to expunge');
   const highestModSeq = await (chosen ? expungeThese(session, live, chosen.uids) : expungeAll(session, live));

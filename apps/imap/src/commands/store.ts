@@ -3,7 +3,7 @@ import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
 import { tellFlags } from '../announce.js';
 import { limited } from '../message-limit.js';
-import { spansOf, uidsOf } from '../ranges.js';
+import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Selected } from '../selected.js';
 import type { Session } from '../session.js';
@@ -23,6 +23,7 @@ export async function store(session: Session, command: Of<'STORE'>): Promise<Com
   const { operation, flags, unchangedSince, silent, uid } = command;
   const selected = writable(session.box);
   if (unchangedSince !== undefined) knowsCondstore(session);
+  if (uid) await reach(session, command.set);
   const { uids, completion } = limited(session, uidsOf(session, spansOf(session, command.set, uid)), 'Stored');
   if (uids.length === 0) return completion;
   const modified: number[] = [];
