@@ -1,6 +1,7 @@
 import { lookAtPostgres, postgresProblem } from '@kiroku/infra/config/check-postgres.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
 import { claimEngines, claimServerKey } from '@kiroku/infra/config/engines-in-use.js';
+import { refuseOthersBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { buildNewViews } from '@kiroku/infra/read-model/new-views.js';
@@ -23,6 +24,7 @@ export async function prepare(postgres: PostgresConnection, data: string): Promi
   }
   const platform = await openPlatform('migrate', { postgres, config, connections: 4 });
   try {
+    await refuseOthersBodies(platform, config);
     for (const warning of platform.kafka?.warnings ?? []) platform.logger.warn(warning);
     await buildNewViews(platform.pool, platform.log, (view) => platform.logger.info({ view }, 'building a new view from the history'));
   } finally {

@@ -3,6 +3,7 @@ import { partitionOf } from '@kiroku/domain/kernel/event-log.js';
 import { Kafka, logLevel } from 'kafkajs';
 import { KAFKA_USER, type KafkaRig, startKafka } from '../rig/engines/kafka.js';
 import type { TestPostgres } from '../postgres/testing.js';
+import { openPool } from '../read-model/database.js';
 import { describeHistory, fact, readAll } from './contract.js';
 import type { KafkaOptions } from './kafka-options.js';
 import { emptyDatabase, type KafkaMember, openMember } from './kafka-testing.js';
@@ -48,6 +49,25 @@ describe('the Kafka event log', () => {
     expect(topics.map(({ partitions }) => partitions.length).sort()).toEqual([1, 2, 4]);
     expect(topics.flatMap(({ partitions }) => partitions.map(({ replicas }) => replicas.length))).toEqual(Array(7).fill(3));
     expect(h.log.warnings).toEqual([]);
+  });
+
+  it("is not opened by a new database on another installation's topics, but by one that has read of it", async () => {
+    const mine = options();
+    const [first, second] = [await emptyDatabase(), await emptyDatabase()];
+    const owner = await openMember(first, mine);
+    await owner.log.append([{ topic: 'mail', key: 'a', event: fact(1) }]);
+    await owner.close();
+    const pool = openPool(second.connection, 1);
+    await pool.query(`INSERT INTO ops.engine VALUES ('event-log', 'kafka', $1, $2)`, [mine.prefix, fact(1).at + 2 * 3_600_000]);
+    for (let tries = 0; tries < 2; tries++) await expect(openMember(second, mine)).rejects.toThrow(`topic ${mine.prefix}.mail holds the history of another installation`);
+    await pool.query(`INSERT INTO history.checkpoint VALUES ('delivery', 'mail', 0, 0)`);
+    await (await openMember(second, mine)).close();
+    await pool.query(`DELETE FROM history.checkpoint`);
+    await pool.query('UPDATE ops.engine SET since = $1', [fact(1).at]);
+    await (await openMember(second, mine)).close();
+    await pool.end();
+    await first.close();
+    await second.close();
   });
 
   it('keeps a thousand recipients, and refuses clearly what no topic would take', async () => {

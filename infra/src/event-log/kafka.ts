@@ -16,6 +16,8 @@ import type { KafkaRecord, NewRecord } from './kafka-records.js';
 import { deleteRecords, type Place } from './kafka-requests.js';
 import { type KafkaTopics, namesOf, openTopics } from './kafka-topics.js';
 
+/** ms by which the clocks of an installation's machines surely do not differ. */
+const CLOCKS = 60 * 60_000;
 /** ms from an append that the brokers do not take to its rejection. */
 const PATIENCE = 30_000;
 
@@ -35,7 +37,7 @@ export interface KafkaLogParts {
  * The event log on Kafka: facts in topics `<prefix>.mail` and `<prefix>.session`, a record per event, whose position is its offset.
  * Durable means: all replicas in sync have it in memory (at least two, with three copies); Kafka does not wait for disks.
  * The topic `decision` is read where decisions are made; `decisionCopy` brings it to `<prefix>.decision`, for others.
- * @throws when no broker answers, or when the topics are not those that this database's checkpoints point into.
+ * @throws when no broker answers, when the topics are not those that this database's checkpoints point into, or another installation's.
  */
 export async function openKafkaLog(options: KafkaOptions, parts: KafkaLogParts): Promise<KafkaEventLog> {
   const cluster = new KafkaCluster(options, Object.values(namesOf(options.prefix)));
@@ -43,6 +45,7 @@ export async function openKafkaLog(options: KafkaOptions, parts: KafkaLogParts):
     const topics = await openTopics(cluster, options, parts.pool);
     const log = new KafkaEventLog(cluster, topics, options, parts);
     await refuseLost(log, parts.pool);
+    await refuseOthers(log, parts.pool, options.prefix);
     return log;
   } catch (error) {
     cluster.close();
@@ -193,5 +196,21 @@ async function refuseLost(log: KafkaEventLog, pool: pg.Pool): Promise<void> {
     const head = partition < log.partitions(topic) ? await log.head(topic, partition) : 0;
     if (position > head)
       throw new Error(`Kafka: ${topic}/${partition} ends at ${head}, but ${consumer} has read up to ${position}: this database belongs to another log, or Kafka has lost events`);
+  }
+}
+
+/**
+ * A new database that has read nothing yet, and mail from before its first start: the topics are another installation's. Its mail would be
+ * delivered from here, and sent back as unknown.
+ */
+async function refuseOthers(log: KafkaEventLog, pool: pg.Pool, prefix: string): Promise<void> {
+  const { rows } = await pool.query<{ since: number }>(
+    `SELECT since FROM ops.engine WHERE port = 'event-log' AND NOT EXISTS (SELECT FROM history.checkpoint WHERE topic = 'mail')`);
+  const since = rows[0]?.since;
+  if (since === undefined) return;
+  for (let partition = 0; partition < log.partitions('mail'); partition++) {
+    const [first] = await log.read('mail', partition, 0, 1);
+    if (first && first.event.at < since - CLOCKS)
+      throw new Error(`Kafka: topic ${prefix}.mail holds the history of another installation, and this database is new: restore its database, or begin with an empty one and another prefix`);
   }
 }

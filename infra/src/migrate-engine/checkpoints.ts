@@ -48,6 +48,13 @@ export async function switchLog(pool: pg.Pool, target: Pick<EventLog, 'partition
       await db.query('INSERT INTO history.checkpoint SELECT $1, $2, * FROM unnest($3::smallint[], $4::bigint[])', [consumer, topic, its.map((e) => e.partition), its.map((e) => e.position)]);
     }
     await db.query('DELETE FROM history.checkpoint WHERE consumer = ANY ($1)', [rebuilt]);
+    // Where another engine has the decisions, each batch there tells these checkpoints too: places in the old log must not come back with the next.
+    await db.query(
+      `UPDATE history.decision_copy SET checkpoints =
+         coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each(checkpoints) WHERE key !~ '/(mail|session)/[0-9]+$'), '{}')
+         || coalesce((SELECT jsonb_object_agg(consumer || '/' || topic || '/' || partition, position) FROM history.checkpoint
+                      WHERE topic IN ('mail', 'session') AND consumer = ANY ($1)), '{}')`,
+      [DECIDERS.map(({ consumer }) => consumer)]);
     for (const { name } of FOLLOWERS) await db.query(`TRUNCATE view."${name}"`);
     await noteEngine(db, 'event-log', engine, now);
   });

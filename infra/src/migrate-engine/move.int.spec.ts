@@ -82,6 +82,16 @@ describe('an event log that moves', () => {
     expect(await move(target, 'verify')).toMatchObject({ events: 300, differences: [] });
     expect(await factsIn(log)).toBe(300);
   });
+
+  it('leaves no place in the old log among the checkpoints that the next batch of decisions tells', async () => {
+    await handled();
+    await pool.query(`INSERT INTO history.decision_copy (original, checkpoints) VALUES ('o', '{"delivery/mail/0": 900, "delivery/mail/3": 901, "other/decision/0": 5}')`);
+    const target = new MemoryEventLog();
+    await move(target);
+    const heads = await Promise.all([0, 1, 2, 3].map(async (partition) => [`delivery/mail/${partition}`, await target.head('mail', partition)] as const));
+    const { rows } = await pool.query<{ checkpoints: object }>('SELECT checkpoints FROM history.decision_copy');
+    expect(rows).toEqual([{ checkpoints: { ...Object.fromEntries(heads), 'other/decision/0': 5 } }]);
+  });
 });
 
 describe('bodies that move', () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Config } from '../config/config.js';
+import { EnginesRefused } from '../config/engines-in-use.js';
 import { openFileObjectStore } from '../object-store/files.js';
 import { PgBodyIndex } from '../object-store/pg-index.js';
 import type { Platform } from './platform.js';
@@ -24,4 +25,23 @@ export async function openBodies({ pool, engine, trouble }: Platform, config: Co
     ...common, endpoint: s3Endpoint, bucket: s3Bucket, accessKey: s3AccessKey, secretKey: s3SecretKey, region: s3Region, prefix: s3Prefix,
     encryption: s3Encryption, objectLockDays: s3ObjectLock ?? 0, createBucket: true,
   });
+}
+
+/**
+ * For every start: a database in which nothing was ever decided has no use for bodies. Those that lie there are another installation's, and
+ * the next sweep would remove all of them, since nothing here refers to them.
+ * @throws EnginesRefused
+ */
+export async function refuseOthersBodies(platform: Platform, config: Config): Promise<void> {
+  if ((await platform.log.head('decision', 0)) > 0) return;
+  const bodies = await openBodies(platform, config, true);
+  try {
+    await bodies.recoverIndex();
+    const { bodies: found } = await bodies.usage();
+    if (found > 0)
+      throw new EnginesRefused(
+        `this database is new, and ${found} bodies lie in ${config.objectStore === 's3' ? `bucket ${config.s3Bucket}` : join(config.data, 'objects')}: KIROKU_POSTGRES_URL must name the database that they belong to ("kiroku migrate-engine --to postgres" moves an embedded one), or restore its backup; a new installation needs an empty place for bodies`);
+  } finally {
+    await bodies.close();
+  }
 }

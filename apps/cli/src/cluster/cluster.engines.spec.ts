@@ -1,4 +1,4 @@
-import { describe, expect } from '@jest/globals';
+import { beforeAll, describe, expect } from '@jest/globals';
 import { partitionOf } from '@kiroku/domain/kernel/event-log.js';
 import { recordsOf } from '@kiroku/infra/rig/engines/kafka-topic.js';
 import { appendOf, type ImapClient } from '@kiroku/infra/rig/imap-client.js';
@@ -14,6 +14,11 @@ const SECOND = 1_000;
 const USERS = upTo(6).map((i) => `user${i}`);
 
 const cluster = useCluster(['ann', ...USERS]);
+/** One for all tests: what was accepted once has to stay where it is. */
+let load: Load;
+beforeAll(() => {
+  load = new Load(cluster, USERS);
+});
 
 /** Mail from outside. @returns its queue id. */
 async function post({ kiroku: { host, ports } }: Node, user: string, token: string): Promise<string> {
@@ -123,7 +128,6 @@ describe('two nodes on Kafka, S3 and PostgreSQL', () => {
 describe('a node that leaves and joins under load', () => {
   cluster.it('leaves its work to the other and gets its share again, and nothing is done twice or left out', async () => {
     const { one, two } = cluster;
-    const load = new Load(cluster, USERS, 'joins');
     const before = await cluster.delivered();
     await bothHold(cluster, 60 * SECOND);
     await load.during(async () => {
@@ -145,7 +149,6 @@ describe('a node that leaves and joins under load', () => {
 
 describe('a cluster under load', () => {
   cluster.it('loses and doubles nothing, whatever is killed, and goes on by itself', async () => {
-    const load = new Load(cluster, USERS, 'killed');
     const outcomes: Outcome[] = [];
     try {
       await load.during(async () => {
@@ -166,11 +169,11 @@ describe('a cluster under load', () => {
 describe('a node that is cut off from the engines, but not from clients', () => {
   cluster.it('takes no mail and tells nobody what is no longer true, the other does its work, and it works again when the cut heals', async () => {
     const { machine, one, two } = cluster;
-    const load = new Load(cluster, USERS, 'cut');
     const reader = await two.imap('ann');
     await reader.ok('SELECT INBOX');
     await load.during(async () => {
       await bothHold(cluster, 60 * SECOND);
+      const { deferrals } = load.refusals;
       machine.cut();
       const cut = performance.now();
       try {
@@ -178,7 +181,6 @@ describe('a node that is cut off from the engines, but not from clients', () => 
         console.info(`taken over after ${Math.round(performance.now() - cut)} ms`);
         await post(one, 'ann', 'meanwhile');
         expect(await reader.end('NOOP').catch(() => 'disconnected')).not.toMatch(/^OK/);
-        const { deferrals } = load.refusals;
         await until('clients of the cut node are told to come later', 90 * SECOND, () => load.refusals.deferrals > deferrals);
         await load.accepts(one, performance.now(), 30 * SECOND, 20);
         expect(load.acceptedAt(two, cut, performance.now())).toBe(0);

@@ -13,12 +13,11 @@ export class Load implements Told {
   readonly #senders: ReadonlyMap<Node, Senders>;
   readonly #witnesses: readonly MailboxWitness[];
 
-  /** @param name part of every token, so that tokens of different loads differ. */
-  constructor(cluster: Cluster, users: readonly string[], name: string) {
+  constructor(cluster: Cluster, users: readonly string[]) {
     this.#senders = new Map(
       cluster.nodes.map((node, i) => {
         const { host, ports } = node.kiroku;
-        return [node, new Senders(ports.smtp, users, `${name}-${node.name}`, chance(i + 1), undefined, { host, pace: PACE, answer: ANSWER })];
+        return [node, new Senders(ports.smtp, users, node.name, chance(i + 1), undefined, { host, pace: PACE, answer: ANSWER })];
       }),
     );
     // Half of the mailboxes are read at each node.

@@ -38,11 +38,19 @@ const REPORT = [
   '',
 ].join('\n');
 
-const server = useServer(['caps', 'tree', 'flow', 'parts', 'flags', 'move', 'search', 'idle', 'sync']);
+const server = useServer(['caps', 'tree', 'full', 'flow', 'parts', 'flags', 'move', 'search', 'idle', 'sync']);
 const open = new Set<ImapFlow>();
 
-/** Warnings and errors that a client had about the server's answers; the tests want none. */
-const complaints: unknown[] = [];
+/** Warnings and errors that a client had about the server's answers, in a word. */
+const complaints: string[] = [];
+
+function complain(entry: { readonly err?: { readonly serverResponseCode?: string; readonly code?: string }; readonly msg?: string } | Error): void {
+  const error = entry instanceof Error ? undefined : entry.err;
+  complaints.push(error?.serverResponseCode ?? error?.code ?? (entry instanceof Error ? entry.message : (entry.msg ?? 'for no reason')));
+}
+
+/** What it has complained about since this was last asked. Where nobody asks the tests want nothing. */
+const grumbles = (): string[] => [...new Set(complaints.splice(0))];
 
 function client(user: string, options: ImapFlowOptions = {}): ImapFlow {
   const { secure = true } = options;
@@ -53,10 +61,10 @@ function client(user: string, options: ImapFlowOptions = {}): ImapFlow {
     auth: { user: addressOf(user), pass: PASSWORD },
     tls: { ca: readFileSync(join(server.kiroku.data, 'tls', 'default.crt')), checkServerIdentity: () => undefined },
     disableAutoIdle: true,
-    logger: { debug: () => {}, info: () => {}, warn: (entry) => complaints.push(entry), error: (entry) => complaints.push(entry) },
+    logger: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     ...options,
   });
-  flow.on('error', (error) => complaints.push(error));
+  flow.on('error', complain);
   open.add(flow);
   return flow;
 }
@@ -107,7 +115,7 @@ async function fill(flow: ImapFlow, mailbox: string, ...tokens: readonly string[
 afterEach(() => {
   for (const flow of open) flow.close();
   open.clear();
-  expect(complaints.splice(0)).toEqual([]);
+  expect(grumbles()).toEqual([]);
 });
 
 describe('imapflow at the door', () => {
@@ -146,7 +154,7 @@ describe('imapflow at the door', () => {
       const right = await login('caps', { auth: { user: addressOf('caps'), pass: PASSWORD, loginMethod } });
       await right.logout();
     }
-    complaints.splice(0); // about the passwords
+    expect(grumbles()).toEqual(['AUTHENTICATIONFAILED']);
   });
 });
 
@@ -186,19 +194,19 @@ describe('the tree of mailboxes that imapflow shows', () => {
     expect((await flow.list()).map(({ path }) => path)).toEqual(['INBOX', 'Sent', '没']);
     await expect(flow.mailboxOpen('2026年度')).rejects.toMatchObject({ mailboxMissing: true, serverResponseCode: 'NONEXISTENT' });
     await flow.logout();
-    complaints.splice(0); // about what was asked for in vain
+    expect(grumbles()).toEqual(['NONEXISTENT']);
   });
 
   server.it('tells the quota in bytes, and that it is used up', async () => {
-    await server.kiroku.must('account', 'change', addressOf('tree'), '--quota', '64K');
-    const flow = await login('tree');
+    await server.kiroku.must('account', 'change', addressOf('full'), '--quota', '64K');
+    const flow = await login('full');
     const large = crlf(`${note('large')}${`${'x'.repeat(78)}\n`.repeat(500)}`);
     await flow.append('INBOX', large);
-    expect(await flow.getQuota('INBOX')).toEqual({ path: 'INBOX', storage: { usage: 41 * 1024, limit: 64 * 1024, status: '64%' } });
+    expect(await flow.getQuota('INBOX')).toEqual({ path: 'INBOX', storage: { usage: 40 * 1024, limit: 64 * 1024, status: '63%' } });
     await expect(flow.append('INBOX', large)).rejects.toMatchObject({ serverResponseCode: 'OVERQUOTA' });
     expect(await flow.status('INBOX', { messages: true })).toMatchObject({ messages: 1 });
     await flow.logout();
-    complaints.splice(0); // about the quota
+    expect(grumbles()).toEqual(['OVERQUOTA']);
   });
 });
 
@@ -271,7 +279,7 @@ describe('a message seen through imapflow', () => {
     expect(await flow.search({ seen: true })).toEqual([]);
     expect(await flow.download(99, '1', { uid: true })).toEqual({});
     await flow.logout();
-    complaints.splice(0); // about the message that is not there
+    expect(grumbles()).toEqual([expect.stringContaining('no data')]);
   });
 });
 
@@ -300,7 +308,7 @@ describe('what imapflow does to messages', () => {
     expect(await flow.mailboxOpen('INBOX', { readOnly: true })).toMatchObject({ readOnly: true });
     expect(await flow.messageFlagsAdd(1, ['\\Seen'], { uid: true })).toBe(false);
     await flow.logout();
-    complaints.splice(0); // about the mailbox that is open for reading only
+    expect(grumbles()).toEqual([expect.stringContaining('does not accept')]);
   });
 
   server.it('holds for copying, moving and deleting, with the new UIDs told', async () => {
@@ -323,7 +331,7 @@ describe('what imapflow does to messages', () => {
     expect(await shown(flow)).toEqual(['1 already', '2 a', '3 b \\Flagged', '4 b \\Flagged', '5 d']);
     expect(await flow.messageCopy('1', 'nowhere')).toBe(false);
     await flow.logout();
-    complaints.splice(0); // about the mailbox that is not there
+    expect(grumbles()).toEqual(['TRYCREATE']);
     const far = await imapOf(server, 'move');
     expect(await heldIn(far, wireName('控え'))).toEqual(['1 already', '2 a', '3 b \\Flagged', '4 b \\Flagged', '5 d']);
     await far.logout();
@@ -371,7 +379,6 @@ describe('changes that imapflow is told of', () => {
     }
     await idles();
     const changed = next(flow, 'flags');
-    await far.ok('NOOP');
     await far.ok('UID STORE 2 +FLAGS (\\Seen \\Deleted)');
     expect(await changed).toMatchObject({ seq: 2, uid: 2, flags: new Set(['\\Deleted', '\\Seen']) });
     const gone = next(flow, 'expunge');
