@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import { DEFAULTS } from '@kiroku/domain/policy/settings-schema.js';
 import { readConfig } from '@kiroku/infra/config/config.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
@@ -53,6 +54,30 @@ describe('the worker', () => {
       await worker.start();
       const told = await platform.metrics.registry.getSingleMetricAsString('kiroku_consumer_lag_events');
       expect(told).toContain(`kiroku_consumer_lag_events{consumer="delivery",topic="mail",role="worker",pid="${process.pid}"} ${heads.reduce((a, b) => a + b)}`);
+    } finally {
+      await worker.drain();
+      await bodies.close();
+      await platform.close();
+      await rm(data, { recursive: true });
+    }
+  }, 60_000);
+
+  it('gives signs of life also while the log does not say how far it goes', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'kiroku-worker-'));
+    const config = readConfig({ KIROKU_DATA: data });
+    const platform = await openPlatform('worker', { postgres: h.connection, config, connections: 4 });
+    platform.logger.level = 'silent';
+    const bodies = await openBodies(platform, config, true);
+    const { log } = platform;
+    const silent: EventLog = {
+      append: (entries) => log.append(entries), partitions: (topic) => log.partitions(topic), head: () => new Promise(() => undefined),
+      read: (...args) => log.read(...args), at: (...args) => log.at(...args), forgettable: (...args) => log.forgettable(...args),
+      forget: (...args) => log.forget(...args), consume: (consumer) => log.consume(consumer),
+    };
+    const worker = new Worker({ ...platform, log: silent }, bodies, () => Promise.resolve(DEFAULTS), 0);
+    try {
+      await worker.start();
+      expect(await platform.metrics.registry.getSingleMetricAsString('kiroku_consumer_lag_events')).not.toContain('consumer=');
     } finally {
       await worker.drain();
       await bodies.close();

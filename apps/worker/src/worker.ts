@@ -25,8 +25,9 @@ const LINGER = 60_000;
 /** ms that views wait at most while clients keep the machine busy. */
 const BUSY_PACE = 10_000;
 
-/** ms for which a lag may be old. */
+/** ms for which a lag may be old, and which a sign of life waits for it: a log that is away must not make this process look dead. */
 const LAG_AGE = 10_000;
+const LAG_WAIT = 1_000;
 
 /** Runs the views that follow the log, each at its own pace, what other engines need copied, and the housekeeping. */
 export class Worker {
@@ -63,13 +64,16 @@ export class Worker {
     this.#round = this.bodies.recoverIndex().then(() => undefined, this.platform.trouble);
   }
 
-  /** Asked for with every sign of life; looked at less often. Where it cannot be known, none is told. */
+  /** Asked for with every sign of life; looked at less often. Where it cannot be known, or not soon, none is told. */
   async #lags(): Promise<readonly { labels: Record<string, string>; value: number }[]> {
     const now = performance.now();
     if (now - this.#lag.at > LAG_AGE)
       this.#lag = { at: now, known: lagOf(this.platform.log, this.platform.pool).catch(() => []) };
     const sums = new Map<string, { labels: Record<string, string>; value: number }>();
-    for (const { consumer, topic, events } of await this.#lag.known) {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<readonly Lag[]>((resolve) => (timer = setTimeout(() => resolve([]), LAG_WAIT)));
+    const known = await Promise.race([this.#lag.known, late]).finally(() => clearTimeout(timer));
+    for (const { consumer, topic, events } of known) {
       const sum = sums.get(`${consumer} ${topic}`) ?? { labels: { consumer, topic }, value: 0 };
       sums.set(`${consumer} ${topic}`, { ...sum, value: sum.value + events });
     }

@@ -175,12 +175,15 @@ export class Kiroku {
   }
 
   /** Stops it as an administrator would; by force what is left after a while. Its data stay. */
-  async stop(): Promise<void> {
+  async stop(): Promise<'by itself' | 'by force'> {
     this.#remember();
     this.#child?.kill('SIGTERM');
-    await until('the server has stopped', GRACE, () => this.processes().length === 0).catch(() => this.killAll());
-    await until('killed processes are gone', GRACE, () => this.processes().length === 0);
+    const gone = (): boolean => this.processes().length === 0;
+    const how = await until('the server has stopped', GRACE, gone).then(() => 'by itself' as const, () => 'by force' as const);
+    if (how === 'by force') this.killAll();
+    await until('killed processes are gone', GRACE, gone);
     running.delete(this);
+    return how;
   }
 
   /** Stops it and removes its data. */

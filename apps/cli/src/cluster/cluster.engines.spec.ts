@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect } from '@jest/globals';
 import { partitionOf } from '@kiroku/domain/kernel/event-log.js';
-import { recordsOf } from '@kiroku/infra/rig/engines/kafka-topic.js';
-import { appendOf, type ImapClient } from '@kiroku/infra/rig/imap-client.js';
+import { appendOf } from '@kiroku/infra/rig/imap-client.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import { addressOf, crlf, DOMAIN, letter, PASSWORD, upTo } from '../e2e/harness.js';
-import { type Cluster, DECISIONS, type Node, useCluster } from './cluster.js';
+import { type Node, useCluster } from './cluster.js';
 import { bothHold, engineFaults, nodeFault, type Outcome, roleFaults, suffer, takenOver, wholeFault } from './faults.js';
 import { Load } from './load.js';
+import { decisionsOf, hears, mailAt, post, verified } from './scene.js';
 
 const SECOND = 1_000;
 
@@ -19,47 +19,6 @@ let load: Load;
 beforeAll(() => {
   load = new Load(cluster, USERS);
 });
-
-/** Mail from outside. @returns its queue id. */
-async function post({ kiroku: { host, ports } }: Node, user: string, token: string): Promise<string> {
-  const client = await SmtpClient.hello({ host, port: ports.smtp });
-  const reply = await client.send('stranger@outside.test', [addressOf(user)], crlf(letter(token, addressOf(user))));
-  await client.quit();
-  const id = /queued as (\S+)|id <?([^\s>]+)>?/i.exec(reply.lines.join(' '));
-  if (reply.code !== 250 || !id) throw new Error(`${reply.code} ${reply.lines.join(' ')}`);
-  return id[1] ?? id[2] ?? '';
-}
-
-async function mailAt(node: Node, user: string): Promise<string[]> {
-  const client = await node.pop3(user);
-  const { count } = await client.stat();
-  const messages: string[] = [];
-  await client.retrAll(upTo(count), (message) => messages.push(message.toString()));
-  await client.quit();
-  return messages;
-}
-
-/** Resolves when the client, which idles, has heard of so many messages. */
-async function hears(client: ImapClient, count: number): Promise<void> {
-  for (;;) {
-    const [, heard = '0'] = /^\* (\d+) EXISTS$/.exec(await client.line(30 * SECOND)) ?? [];
-    if (Number(heard) >= count) return;
-  }
-}
-
-/** What rebuilds of all views found. @throws Error when one differs. */
-const verified = ({ kiroku }: Node): Promise<string> => kiroku.must('replay', '--all', '--verify', '--json');
-
-/** The decisions in the database and in the topic, a line each: position and id of the event. */
-async function decisionsOf({ engines: { kafka } }: Cluster): Promise<{ readonly made: readonly string[]; readonly copied: readonly string[] }> {
-  const rows = await cluster.query<{ position: number; events: string }>('SELECT position, events FROM history.decision ORDER BY position');
-  const made = rows.flatMap(({ position, events }) => (JSON.parse(events) as { id: string }[]).map(({ id }, i) => `${position + i} ${id}`));
-  const copied = await until('all decisions are copied', 60 * SECOND, async () => {
-    const records = await recordsOf(kafka, DECISIONS, 60 * SECOND);
-    return records.length >= made.length && records;
-  });
-  return { made, copied: copied.map(({ headers, value }) => `${headers?.position?.toString()} ${(JSON.parse(value?.toString() ?? '{}') as { id?: string }).id}`) };
-}
 
 describe('two nodes on Kafka, S3 and PostgreSQL', () => {
   cluster.it('know at once what was decided at the other', async () => {
@@ -85,12 +44,13 @@ describe('two nodes on Kafka, S3 and PostgreSQL', () => {
 
   cluster.it('accept mail that arrives once, is heard of and read at both, and explains itself at both', async () => {
     const { one, two, nodes } = cluster;
+    await bothHold(cluster, 60 * SECOND);
     const idling = await two.imap('ann');
     await idling.ok('SELECT INBOX');
     const tag = idling.say('IDLE');
     expect(await idling.line()).toMatch(/^\+ /);
     const ids = new Map<string, string>();
-    for (const number of upTo(12)) ids.set(`main-${number}`, await post(nodes[number % 2] as Node, 'ann', `main-${number}`));
+    for (const number of upTo(16)) ids.set(`main-${number}`, await post(nodes[number % 2] as Node, 'ann', `main-${number}`));
     await hears(idling, ids.size);
     idling.socket.write('DONE\r\n');
     expect((await idling.answer(tag)).end).toMatch(/^OK /);
@@ -131,7 +91,7 @@ describe('a node that leaves and joins under load', () => {
     const before = await cluster.delivered();
     await bothHold(cluster, 60 * SECOND);
     await load.during(async () => {
-      await two.kiroku.stop();
+      expect(await two.kiroku.stop()).toBe('by itself');
       await takenOver(cluster);
       await load.accepts(one, performance.now(), 30 * SECOND, 20);
       await two.kiroku.up();
@@ -194,7 +154,8 @@ describe('a node that is cut off from the engines, but not from clients', () => 
       await load.accepts(two, performance.now(), 60 * SECOND, 20);
     });
     reader.close();
-    expect((await mailAt(two, 'ann')).filter((message) => message.includes('Subject: meanwhile\r\n'))).toHaveLength(1);
+    const held = await until('POP3 answers at it', 60 * SECOND, () => mailAt(two, 'ann'));
+    expect(held.filter((message) => message.includes('Subject: meanwhile\r\n'))).toHaveLength(1);
     expect(await load.wrong(60 * SECOND)).toEqual([]);
     await verified(cluster.one);
   }, 600 * SECOND);

@@ -43,6 +43,7 @@ const seconds = (ms: number): number => Math.round(ms / 100) / 10;
 /** Strikes under load, and waits until mail flows again everywhere. */
 export async function suffer(cluster: Cluster, load: Load, { what, strike, served, back, mend }: Fault): Promise<Outcome> {
   const { one, two } = cluster;
+  await bothHold(cluster, RECOVERY);
   const before = load.refusals;
   const decisions = await cluster.decisions();
   const began = performance.now();

@@ -2,6 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { until } from '../until.js';
 
 /**
@@ -32,6 +33,7 @@ const NOBODY = '02:00:00:00:00:01';
  * @throws Error when we are not root, or may not make networks, or there is no `ip` (Debian's iproute2).
  */
 export async function startMachine(): Promise<Machine> {
+  ip('link show lo'); // fails in clear words where it is missing
   const subnet = `10.${randomInt(200, 255)}.${randomInt(0, 255)}`;
   const holder = await holdNamespace();
   const { pid = 0 } = holder;
@@ -85,7 +87,7 @@ async function holdNamespace(): Promise<ChildProcess> {
   const own = readlinkSync('/proc/self/ns/net');
   await until('the namespace is there', 10_000, () => failure !== undefined || readlinkSync(`/proc/${holder.pid}/ns/net`) !== own);
   if (failure !== undefined) throw new Error(`no network namespace: ${failure}`);
-  holder.unref();
+  for (const handle of [holder, holder.stdin as Socket, holder.stderr as Socket]) handle.unref(); // it must not keep this process
   return holder;
 }
 

@@ -49,8 +49,11 @@ export async function startPostgresServer({ host = '127.0.0.1' }: { readonly hos
     },
     start: async () => {
       const settings = { ...SERVER_SETTINGS, listen_addresses: host, port: String(port), max_connections: '200' };
-      server = await ServerProcess.start({ binaries, identity, folder: `${folder}/data`, socketFolder: `${folder}/data`, settings, log: () => undefined });
-      await until('PostgreSQL answers', 60_000, () => answers(url));
+      await until('PostgreSQL answers', 60_000, async () => {
+        // It ends at once as long as processes of the killed one are left.
+        if (!server || server.exit) server = await ServerProcess.start({ binaries, identity, folder: `${folder}/data`, socketFolder: `${folder}/data`, settings, log: () => undefined });
+        return answers(url);
+      });
     },
     stop: async () => {
       await server?.stop(10_000);
