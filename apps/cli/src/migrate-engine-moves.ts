@@ -53,6 +53,8 @@ async function stopped<T>(config: Config, work: (pool: pg.Pool, address: Postgre
 /** The facts from PostgreSQL to the topics that the settings name. */
 export function logToKafka(config: Config, mode: Mode, steps: Steps): Promise<FactsReport> {
   if (!config.kafkaBrokers) throw new MigrationRefused('KIROKU_KAFKA_BROKERS must say where to');
+  // KurrentDB's history names positions in the log as well: they would come back with it.
+  if (config.eventStore === 'kurrentdb') throw new MigrationRefused('the event log cannot be moved while the decisions are in KurrentDB: choose Kafka before the first start');
   const options = kafkaOptions(config);
   return stopped(config, async (pool, address) => {
     const hints = new Hints(address, pool, teller());

@@ -6,6 +6,7 @@ import type pg from 'pg';
 
 const BODIES_AT_ONCE = 5_000;
 const FACTS_AT_ONCE = 5_000;
+const PAGES_AT_ONCE = 10;
 
 /** ms that the message view may take to see what delivery has decided by now, and between two looks. */
 const PATIENCE = 60_000;
@@ -93,14 +94,19 @@ async function caughtUp({ pool, log }: History, settled: number, patience: numbe
 }
 
 /** Forgets session facts that are older than `retention` ms, and where the session view says they lie; waits for no rebuild of it. @returns events removed. */
-export function pruneSessions(history: History, now: number, retention: number): Promise<number> {
+export async function pruneSessions(history: History, now: number, retention: number): Promise<number> {
+  let removed = 0;
+  for (let partition = 0; partition < history.log.partitions('session'); partition++)
+    for (let some = Infinity; some > 0; removed += some) some = await pruneSome(history, partition, now - retention);
+  return removed;
+}
+
+/** A rebuild that had read what is forgotten here would show it for ever. Given back in between: one that is asked for need not wait long. */
+function pruneSome(history: History, partition: number, until: number): Promise<number> {
   return guarded(history.pool, async (guard) => {
-    // A rebuild that had read what is forgotten here would show it for ever.
     const { rows: free } = await guard.query<{ got: boolean }>(`SELECT pg_try_advisory_lock(hashtextextended('session_1', 2)) AS got`);
     let removed = 0;
-    if (free[0]?.got === true)
-      for (let partition = 0; partition < history.log.partitions('session'); partition++)
-        for (let page = Infinity; page > 0; removed += page) page = await prunePage(history, partition, now - retention);
+    for (let pages = 0, page = Infinity; free[0]?.got === true && page > 0 && pages < PAGES_AT_ONCE; pages++, removed += page) page = await prunePage(history, partition, until);
     return removed;
   });
 }

@@ -7,6 +7,8 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 export interface History {
   readonly log: EventLog;
   readonly store: EventStore;
+  /** The same log in another process, where several may use it. */
+  readonly other?: EventLog;
   close(): Promise<void>;
 }
 
@@ -143,8 +145,8 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       const owners = new Map<number, Set<string>>();
       let both: () => void = () => undefined;
       const running = new Map<number, string>();
-      const member = (who: string) =>
-        h.log.consume({
+      const member = (who: string, log: EventLog) =>
+        log.consume({
           group: 'sharers', topics: ['mail'], batch: 100,
           start: () => Promise.resolve(0),
           handle: async (slice) => {
@@ -157,8 +159,8 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
           },
           trouble: (error) => { throw error; },
         });
-      const a = await member('a');
-      const b = await member('b');
+      const a = await member('a', h.log);
+      const b = await member('b', h.other ?? h.log);
       const takenOver = new Promise<void>((resolve) => (both = resolve));
       await a.stop();
       await takenOver;

@@ -14,8 +14,8 @@ export const PASSING: ReadonlySet<number> = new Set([
   78 /* offset not available */, 89 /* quota */,
 ]);
 
-/** Among those, the ones after which the batch may lie in the log all the same. */
-export const MAYBE_WRITTEN: ReadonlySet<number> = new Set([7, 13, 20]);
+/** Among those, the ones after which the batch may lie in the log all the same: a leader may step down while it waits for the replicas. */
+export const MAYBE_WRITTEN: ReadonlySet<number> = new Set([3, 6, 7, 13, 20, 56]);
 
 const NAMES: Readonly<Record<number, string>> = {
   1: 'OFFSET_OUT_OF_RANGE', 3: 'UNKNOWN_TOPIC_OR_PARTITION', 5: 'LEADER_NOT_AVAILABLE', 6: 'NOT_LEADER_OR_FOLLOWER', 7: 'REQUEST_TIMED_OUT', 10: 'MESSAGE_TOO_LARGE',

@@ -18,8 +18,9 @@ afterAll(() => rig.stop());
 
 describeHistory('Kafka', async () => {
   const db = await emptyDatabase();
-  const member = await openMember(db, options());
-  return { ...member, close: async () => { await member.close(); await db.close(); } };
+  const settings = options();
+  const [member, other] = [await openMember(db, settings), await openMember(db, settings)];
+  return { ...member, other: other.log, close: async () => { await other.close(); await member.close(); await db.close(); } };
 });
 
 describe('the Kafka event log', () => {

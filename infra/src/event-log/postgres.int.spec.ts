@@ -29,8 +29,8 @@ async function emptyHistory(): Promise<TestPostgres> {
 
 describeHistory('PostgreSQL', async () => {
   const db = await emptyHistory();
-  const history = await open(db);
-  return { ...history, close: async () => { await history.close(); await db.close(); } };
+  const [history, other] = [await open(db), await open(db)];
+  return { ...history, other: other.log, close: async () => { await other.close(); await history.close(); await db.close(); } };
 });
 
 describe('the PostgreSQL history with writers on several connections', () => {

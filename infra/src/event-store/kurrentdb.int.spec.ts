@@ -90,8 +90,9 @@ describe(REAL ? 'on a KurrentDB server' : 'on the rig', () => {
 
   describeHistory('KurrentDB', async () => {
     const db = await emptyDatabase();
-    const member = open(db, url, newPrefix());
-    return { ...member, close: async () => { await member.close(); await db.close(); } };
+    const prefix = newPrefix();
+    const [member, other] = [open(db, url, prefix), open(db, url, prefix)];
+    return { ...member, other: other.log, close: async () => { await other.close(); await member.close(); await db.close(); } };
   });
 
   describe('two processes on one KurrentDB', () => {

@@ -32,6 +32,10 @@ export async function holdingDatabase<T>(pool: pg.Pool, now: number, work: () =>
     const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1) AS got', [ENGINE_LOCK]);
     if (rows[0]?.got !== true) throw new MigrationRefused('a server is starting, or another migration runs');
     const alive = await guard.query<{ role: string; host: string }>('SELECT role, host FROM ops.process WHERE seen_at > $1 ORDER BY seen_at DESC LIMIT 1', [now - GONE_AFTER]);
+    // Whatever its clock says, and before its first sign of life: a role's connections are there as long as it is.
+    const connected = await guard.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'kiroku kiroku-%' LIMIT 1`);
+    if (connected.rows[0]) throw new MigrationRefused(`${connected.rows[0].name.slice('kiroku kiroku-'.length)} is connected to this database: stop all machines first`);
     const first = alive.rows[0];
     if (first) throw new MigrationRefused(`${first.role} runs on ${first.host}, or did a moment ago: stop all machines and wait ${GONE_AFTER / 1000} seconds`);
     return work();
