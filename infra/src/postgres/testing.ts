@@ -51,9 +51,19 @@ export async function testPostgres({ durable = false } = {}): Promise<TestPostgr
   return {
     connection: { ...server.connection, database },
     pid: server.pid,
-    close: () => query(server, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`),
+    close: async () => {
+      await query(server, leftBy(database));
+      await query(server, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+    },
   };
 }
+
+/** Waits, for a second at most, until connections that were ended are gone: one that is cut off while it ends has nobody to tell, and ends the test. */
+const leftBy = (database: string): string => `DO $$ BEGIN
+  FOR i IN 1..100 LOOP
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '${database}');
+    PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+  END LOOP; END $$`;
 
 function openCache(): string {
   const cache = `/tmp/kiroku-test-${process.getuid?.()}`;
