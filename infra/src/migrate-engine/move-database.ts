@@ -15,20 +15,31 @@ export async function moveDatabase(from: PostgresConnection, to: PostgresConnect
   return both(from, to, async (source, target) => {
     const identity = await identityOf(source);
     if (mode === 'verify') return copyDatabase(from, to, { ...steps, verifyOnly: true });
-    if ((await enginesInUse(source)).get('database')?.engine === MOVED) throw new MigrationRefused('this database has moved already');
+    // Moved, and the other one not yet open: the last run was cut off between the two, and this one goes on.
+    const moved = (await enginesInUse(source)).get('database')?.engine === MOVED;
+    if (moved && !(await isReceiving(target, identity))) throw new MigrationRefused('this database has moved already');
     await refuseFilled(target, identity);
     if (mode === 'look') return copyDatabase(from, from, { ...steps, verifyOnly: true });
     await noteEngine(target, 'database', { engine: RECEIVING, place: identity }, now());
     const report = await copyDatabase(from, to, steps);
     if (report.differences.length > 0) return report;
-    const engines = await enginesInUse(source);
-    await target.query('BEGIN');
-    await target.query('DELETE FROM ops.engine');
-    for (const [port, engine] of engines) await noteEngine(target, port, engine, now());
-    await target.query('COMMIT');
-    await noteEngine(source, 'database', { engine: MOVED, place: '' }, now());
+    // The old one is closed before the new one opens: two that start would part ways, and mail with them.
+    if (!moved) await noteEngine(source, 'database', { engine: MOVED, place: '' }, now());
+    await openTarget(target, await enginesInUse(source), now());
     return report;
   });
+}
+
+async function openTarget(target: pg.Client, engines: Awaited<ReturnType<typeof enginesInUse>>, now: number): Promise<void> {
+  await target.query('BEGIN');
+  await target.query('DELETE FROM ops.engine');
+  for (const [port, engine] of engines) if (port !== 'database') await noteEngine(target, port, engine, now);
+  await target.query('COMMIT');
+}
+
+async function isReceiving(target: pg.Client, identity: string): Promise<boolean> {
+  const database = (await enginesInUse(target)).get('database');
+  return database?.engine === RECEIVING && database.place === identity;
 }
 
 async function identityOf(db: pg.Client): Promise<string> {
@@ -38,8 +49,7 @@ async function identityOf(db: pg.Client): Promise<string> {
 
 /** @throws MigrationRefused when the target holds what did not come from this source. */
 async function refuseFilled(target: pg.Client, identity: string): Promise<void> {
-  const receiving = (await enginesInUse(target)).get('database');
-  if (receiving?.engine === RECEIVING && receiving.place === identity) return;
+  if (await isReceiving(target, identity)) return;
   const { rows } = await target.query<{ filled: boolean }>(
     'SELECT EXISTS (SELECT FROM ops.engine) OR EXISTS (SELECT FROM history.decision) OR EXISTS (SELECT FROM history.mail) OR EXISTS (SELECT FROM history.session) AS filled');
   if (rows[0]?.filled === true) throw new MigrationRefused('the other database holds an installation already: name an empty one');

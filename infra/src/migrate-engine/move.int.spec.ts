@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
 import { migrate } from '@kiroku/migrations/migrate.js';
 import pg from 'pg';
-import { enginesInUse } from '../config/engines-in-use.js';
+import { readConfig } from '../config/config.js';
+import { claimEngines, enginesInUse } from '../config/engines-in-use.js';
 import { Hints } from '../event-log/hints.js';
 import { MemoryEventLog } from '../event-log/memory.js';
 import { PostgresEventLog } from '../event-log/postgres.js';
@@ -182,6 +183,25 @@ describe('a database that moves', () => {
     expect((await enginesInUse(pool)).get('database')?.engine).toBe('moved');
     expect((await moveDatabase(db.connection, other.connection, 'verify', now, steps)).differences).toEqual([]);
     await expect(moveDatabase(db.connection, other.connection, 'move', now, steps)).rejects.toThrow('has moved already');
+    await there.end();
+    await other.close();
+  });
+
+  it('never leaves two that start: cut off before the new one opens, neither does, and the next run ends the move', async () => {
+    const other = await testPostgres();
+    await migrate(other.connection);
+    const there = openPool(other.connection, 1);
+    await there.query(`CREATE FUNCTION cut_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'cut off'; END $$;
+      CREATE TRIGGER cut_off BEFORE DELETE ON ops.engine FOR EACH ROW EXECUTE FUNCTION cut_off()`);
+    await pool.query(`INSERT INTO ops.engine VALUES ('event-log', 'postgres', '', 1)`);
+    await expect(moveDatabase(db.connection, other.connection, 'move', now, steps)).rejects.toThrow('cut off');
+    const settings = readConfig({ KIROKU_DATA: home });
+    await expect(claimEngines(pool, settings)).rejects.toThrow('this database has moved');
+    await expect(claimEngines(there, settings)).rejects.toThrow('another database is being copied here');
+    await there.query('DROP TRIGGER cut_off ON ops.engine; DROP FUNCTION cut_off()');
+    expect(await moveDatabase(db.connection, other.connection, 'move', now, steps)).toMatchObject({ differences: [] });
+    expect(await enginesInUse(there)).toEqual(new Map([['event-log', { engine: 'postgres', place: '' }]]));
+    await expect(claimEngines(pool, settings)).rejects.toThrow('this database has moved');
     await there.end();
     await other.close();
   });
