@@ -8,6 +8,7 @@ import { benchEngines } from './engines.js';
 import { startKiroku, type KirokuUnderTest } from './kiroku-sut.js';
 import { benchImap, type ImapRow } from './imap.js';
 import { haveImapDovecot, startImapDovecot, startImapKiroku } from './imap-servers.js';
+import { benchKafkaClients, kafkajs, platformatic } from './kafka-clients.js';
 import { generator } from './load.js';
 import { machine } from './machine.js';
 import { benchMemory, type MemoryRow } from './memory.js';
@@ -48,6 +49,7 @@ async function main(options: Options): Promise<Results> {
   if (options.only.includes('imap')) results.imap = await imap(options, versions);
   if (options.only.includes('outbound')) results.outbound = await outbound(options, versions);
   if (options.only.includes('engines') && !options.peersOnly) results.engines = await benchEngines(options.quick, say);
+  if (options.only.includes('kafka-clients')) results.kafkaClients = await benchKafkaClients([kafkajs, platformatic], options.quick, say);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
   return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
 }

@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHMARKS = ['accept', 'e2e', 'imap', 'outbound', 'replay', 'memory', 'engines'] as const;
+export const BENCHMARKS = ['accept', 'e2e', 'imap', 'outbound', 'replay', 'memory', 'engines', 'kafka-clients'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
+
+/** Need engines that `npm run test:engines` provides: only on request. */
+const ON_REQUEST: readonly Benchmark[] = ['engines', 'kafka-clients'];
 
 export interface Options {
   /** Short runs and few rounds: the order of magnitude in a minute or two. */
@@ -26,8 +29,7 @@ export function parseOptions(args: readonly string[]): Options {
       'peers-only': { type: 'boolean', default: false },
     },
   });
-  // The engines have to be provided first (npm run test:engines does): only on request.
-  const only = (values.only ?? BENCHMARKS.filter((name) => name !== 'engines')).flatMap((names) => names.split(','));
+  const only = (values.only ?? BENCHMARKS.filter((name) => !ON_REQUEST.includes(name))).flatMap((names) => names.split(','));
   const unknown = only.find((name) => !BENCHMARKS.some((known) => known === name));
   if (unknown !== undefined) throw new TypeError(`no benchmark is called ${unknown}`);
   return {

@@ -2,6 +2,7 @@ import { describe, type AcceptRow } from './accept.js';
 import type { EndToEndRow } from './e2e.js';
 import type { EnginesRow } from './engines.js';
 import type { ImapRow } from './imap.js';
+import type { KafkaClientRow } from './kafka-clients.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
 import type { OutboundResult } from './outbound.js';
@@ -19,6 +20,7 @@ export interface Results {
   replay?: ReplayRow[];
   memory?: MemoryRow[];
   engines?: EnginesRow[];
+  kafkaClients?: KafkaClientRow[];
 }
 
 /** What Kiroku wants of itself. Ratios are to the peer in the same run; replay in events per second; memory in bytes of PSS; engines: to the embedded ones; growth by a long queue as a ratio. */
@@ -55,6 +57,7 @@ export function report(results: Results): string {
     replayTable(results.replay),
     memoryTable(results.memory),
     enginesTable(results.engines),
+    kafkaClientsTable(results.kafkaClients),
   ];
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
@@ -142,6 +145,15 @@ function enginesTable(rows: readonly EnginesRow[] | undefined): string {
     ratio ? `≥ ${TARGETS.engines} ×` : '', ratio ? verdict(Math.min(ratio.accept, ratio.e2e) >= TARGETS.engines) : '',
   ]);
   return table(['3 KB, 50 kept', 'accepted', 'ratio', 'in the mailbox', 'ratio', 'target', ''], lines);
+}
+
+function kafkaClientsTable(rows: readonly KafkaClientRow[] | undefined): string {
+  if (!rows) return '';
+  const lines = rows.map(({ client, work, size, batch, recordsPerSecond, p50, p99, cpuPerRecord }) => [
+    `${client}, ${work} ${size / 1024} KB${batch > 0 ? ` × ${batch}` : ''}`, perSecond(recordsPerSecond),
+    ...(work === 'produce' ? [`${p50.toFixed(1)} ms`, `${p99.toFixed(1)} ms`] : ['–', '–']), `${cpuPerRecord.toFixed(1)} µs`,
+  ]);
+  return table(['Kafka client', 'records', 'p50', 'p99', 'CPU per record'], lines);
 }
 
 /** Columns as wide as their widest cell; the first to the left, the others to the right. */
