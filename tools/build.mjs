@@ -1,9 +1,13 @@
 // Bundles one application: apps/<role>/src/main.ts → dist/apps/<role>/main.js. Libraries stay outside, our own code goes in;
 // what is imported dynamically stays apart, so that the supervisor need not hold what other commands need.
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const [root] = process.argv.slice(2);
+/** Only a fifth of it is used, and every process would hold all of it (7 MB). */
+const BUNDLED = ['zod'];
+const { dependencies, optionalDependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+const external = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).filter((name) => !BUNDLED.includes(name));
 
 rmSync(`dist/${root}`, { recursive: true, force: true });
 await build({
@@ -13,7 +17,7 @@ await build({
   chunkNames: 'chunks/[name]-[hash]',
   tsconfig: 'tsconfig.base.json',
   bundle: true,
-  packages: 'external',
+  external,
   platform: 'node',
   target: 'node24',
   format: 'esm',

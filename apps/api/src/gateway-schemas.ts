@@ -1,7 +1,7 @@
 import { LONGEST_SECRET, LONGEST_USER, MECHANISMS } from '@kiroku/domain/routing/credentials.js';
 import { LONGEST_LINE } from '@kiroku/domain/routing/gateway-table.js';
 import { MOST_RECIPIENTS, VERIFICATIONS } from '@kiroku/domain/routing/verification.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { page } from './schemas.js';
 
 /** Schemas of gateways, credentials and relay domains; see schemas.ts. */

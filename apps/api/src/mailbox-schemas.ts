@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AddressParam, page, PageQuery } from './schemas.js';
 
 const name = z.string().min(1).max(1000).describe('Levels separated by /; INBOX in any case');

@@ -1,6 +1,6 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Problem } from './http/problem.js';
 
 /** OpenAPI 3.1 takes JSON Schema 2020-12 as it is, so the document says what the checks check. */

@@ -1,7 +1,7 @@
 import { QUEUE_VERBS } from '@kiroku/infra/admin/queue-commands.js';
 import { QUEUE_OUTCOMES, QUEUE_STATES } from '@kiroku/infra/admin/queue-filter.js';
 import { QUEUE_ORDERS } from '@kiroku/infra/admin/queue.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Event, flag, page, PageQuery, time } from './schemas.js';
 
 /** Schemas of the outbound queue; see schemas.ts. */

@@ -4,7 +4,7 @@ import type { QueueEvent } from '@kiroku/domain/delivery/queue-events.js';
 import { BOB, CID, MESSAGE } from '@kiroku/domain/delivery/testing.js';
 import { record } from '@kiroku/domain/kernel/execute.js';
 import { base32 } from '@kiroku/infra/ids/ids.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Problem } from './http/problem.js';
 import * as schemas from './queue-schemas.js';
 import { type TestApi, testApi } from './testing/test-api.js';

@@ -1,5 +1,5 @@
 import { TLS_MODES, TLS_VERSIONS } from '@kiroku/domain/tls-policy/row.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { page, PageQuery } from './schemas.js';
 
 /** Schemas of the TLS table's routes. */

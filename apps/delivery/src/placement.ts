@@ -10,6 +10,7 @@ import type { Fact, Recorded } from '@kiroku/domain/kernel/event.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import type { EnvelopeRecipient } from '@kiroku/domain/mail/events.js';
 import { type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import { LRUCache } from 'lru-cache';
 import { bounced, entered, incoming } from './outcomes.js';
 
@@ -38,7 +39,7 @@ export interface Placed {
  * body and carries its own prefix (Return-Path, Delivered-To).
  */
 export class Placement {
-  readonly #heads = new LRUCache<string, Place>({ max: 50_000 });
+  readonly #heads = new LRUCache<string, Place>(atMost(50_000));
 
   /** @param priorities as set now: who goes first of what waits for other servers. */
   constructor(

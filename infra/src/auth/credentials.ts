@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ScramKeys } from './authenticator.js';
 import { checkPassword, hashPassword, scramKeys } from './passwords.js';
 import { seal, SealBroken, type ServerKey, unseal } from './seal.js';

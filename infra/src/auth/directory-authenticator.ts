@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../cache/bound.js';
 import type { AccountFacts } from '@kiroku/domain/mail/directory-port.js';
 import type { Authenticator, LoginResult, ScramKeys } from './authenticator.js';
 import { openCredentials } from './credentials.js';
@@ -51,7 +52,7 @@ export class DirectoryAuthenticator implements Authenticator {
   ) {
     const { atOnce, waiting, remembered } = { ...LIMITS, ...limits };
     this.gate = new LoginGate(atOnce, waiting);
-    this.known = new LRUCache({ max: remembered });
+    this.known = new LRUCache(atMost(remembered));
   }
 
   async password(service: Service, login: string, password: string, defaultDomain?: string): Promise<LoginResult> {

@@ -5,6 +5,7 @@ import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import { ipMatcher } from '@kiroku/domain/mail/ip.js';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../cache/bound.js';
 import type pg from 'pg';
 import { gather } from './gather.js';
 
@@ -26,7 +27,7 @@ interface Answer { readonly parsed: Parsed; readonly lockedUntil: number; readon
 export class PostgresAdmission implements AdmissionPolicy {
   #parsed: Parsed = parse('{}');
   /** Connections per address since its window began; per process, see docs/decisions. */
-  readonly #connections = new LRUCache<string, { since: number; count: number }>({ max: COUNTED });
+  readonly #connections = new LRUCache<string, { since: number; count: number }>(atMost(COUNTED));
   readonly #count = gather<Counted, undefined>((all) => this.#decide(all));
   readonly #ask = gather<Ask, Answer>((asks) => this.#query(asks));
 

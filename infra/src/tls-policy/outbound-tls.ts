@@ -7,6 +7,7 @@ import { decidesAlone, planTls, policyDomain, type Sts, type TlsPlan } from '@ki
 import { reportAddresses } from '@kiroku/domain/tls-policy/report-record.js';
 import { stsNames } from '@kiroku/domain/tls-policy/sts.js';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../cache/bound.js';
 import type { StsPolicies } from './sts-policies.js';
 import type { CompiledTlsTable } from './tls-table.js';
 
@@ -31,7 +32,7 @@ const LONGEST_DETAIL = 200;
 
 /** How to encrypt towards a host: the administrator's table, DANE, MTA-STS, REQUIRETLS and `TLS-Required: No` together. */
 export class OutboundTls {
-  readonly #failed = new LRUCache<string, { readonly failure: Failure; readonly at: number }>({ max: MOST_FAILED });
+  readonly #failed = new LRUCache<string, { readonly failure: Failure; readonly at: number }>(atMost(MOST_FAILED));
 
   constructor(private readonly parts: OutboundTlsParts) {}
 

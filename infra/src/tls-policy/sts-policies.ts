@@ -50,7 +50,7 @@ export interface StsParts {
  * takes it away (RFC 8461 §5.1). Questions about the same domain share one look.
  */
 export class StsPolicies {
-  readonly #known = new LRUCache<string, Known>({ max: 50_000, maxSize: MEMORY, sizeCalculation: sizeOf });
+  readonly #known = new LRUCache<string, Known>({ maxSize: MEMORY, sizeCalculation: sizeOf });
   readonly #looks = new Map<string, Promise<Known>>();
   readonly #read = gather<string, Row | undefined>((domains) => this.#select(domains));
   #behind = 0;

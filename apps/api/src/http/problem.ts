@@ -4,7 +4,7 @@ import { Refusal } from '@kiroku/domain/kernel/decider.js';
 import { type AdminReason, isAdminReason, STATUS } from '@kiroku/infra/admin/refusals.js';
 import type { Logger } from '@kiroku/infra/telemetry/logger.js';
 import type { Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AdminRequest } from './request.js';
 
 /** RFC 9457. `type` is a URN of the reason; `reason` is the literal that programs look at. */

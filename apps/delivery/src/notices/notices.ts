@@ -5,6 +5,7 @@ import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import { canonical } from '@kiroku/domain/mail/address.js';
 import { MOST_LISTED } from '@kiroku/domain/notice/compose.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import type { NoticeGroup, OwedNotices } from '@kiroku/infra/read-model/notices.js';
 import { LRUCache } from 'lru-cache';
 import { copyId, type Draft, Drafts } from './draft.js';
@@ -50,7 +51,7 @@ export interface NoticesParts {
  */
 export class Notices {
   readonly #drafts: Drafts;
-  readonly #sent = new LRUCache<string, { readonly since: number; count: number }>({ max: 100_000 });
+  readonly #sent = new LRUCache<string, { readonly since: number; count: number }>(atMost(100_000));
   /** Groups that failed: when they come up again (epoch ms), and the pause that was. */
   readonly #failed = new LRUCache<string, { readonly group: NoticeGroup; readonly again: number; readonly pause: number }>({ max: 1_000 });
   #running: Promise<void> | undefined;

@@ -5,6 +5,7 @@ import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
 import { type ClientConversation, type ClientCredentials, ConnectFailed, type Target } from '@kiroku/domain/smtp-client/types.js';
 import type { TlsPlan } from '@kiroku/domain/tls-policy/demands.js';
 import { tlsOutcome, type TlsResult } from '@kiroku/domain/tls-policy/outcome.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import { LRUCache } from 'lru-cache';
 import type { OutboundPorts } from './ports.js';
 
@@ -46,9 +47,9 @@ export const hostKey = ({ ip, port }: Pick<Host, 'ip' | 'port'>): string => `${i
 
 /** Opens conversations: the hosts of a route in order, each with its fall-back modes of TLS, until one is willing. */
 export class Connector {
-  readonly #failed = new LRUCache<string, number>({ max: REMEMBERED });
+  readonly #failed = new LRUCache<string, number>(atMost(REMEMBERED));
   /** Local addresses that could not be used, and until when they come last. */
-  readonly #unusable = new LRUCache<string, number>({ max: REMEMBERED });
+  readonly #unusable = new LRUCache<string, number>(atMost(REMEMBERED));
 
   constructor(private readonly ports: OutboundPorts) {}
 

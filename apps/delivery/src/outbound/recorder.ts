@@ -4,6 +4,7 @@ import type { Attempt, QueueEvent } from '@kiroku/domain/delivery/queue-events.j
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import { record } from '@kiroku/domain/kernel/execute.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import { LRUCache } from 'lru-cache';
 import type { Claims } from './claims.js';
 import { type Entry, keyOf } from './entry.js';
@@ -47,7 +48,7 @@ const ASIDE = 2_000;
  * results wait here, and their claims in the database, for as long as the store says no.
  */
 export class Recorder {
-  readonly #versions = new LRUCache<string, number>({ max: VERSIONS });
+  readonly #versions = new LRUCache<string, number>(atMost(VERSIONS));
   #queue: Pending[] = [];
   /** What could not be written for a reason of its own. */
   #aside: Pending[] = [];

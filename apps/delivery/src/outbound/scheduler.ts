@@ -1,5 +1,6 @@
 import { QUEUE_PARTITIONS } from '@kiroku/domain/delivery/queue-view.js';
 import { routeKey } from '@kiroku/domain/routing/hosts.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import { LRUCache } from 'lru-cache';
 import { Claims } from './claims.js';
 import { Connector } from './connector.js';
@@ -46,7 +47,7 @@ export class Outbound {
   readonly #floor: Floor;
   readonly #works = new Map<string, RouteWork>();
   /** Of routes that have nothing to do. */
-  readonly #standings = new LRUCache<string, Standing>({ max: ROUTES });
+  readonly #standings = new LRUCache<string, Standing>(atMost(ROUTES));
   #owned: readonly number[] = [];
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;

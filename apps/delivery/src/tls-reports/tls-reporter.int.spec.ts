@@ -10,7 +10,7 @@ import { MemoryObjectStore } from '@kiroku/infra/object-store/memory.js';
 import { recorded, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
 import type { PostReport } from '@kiroku/infra/tls-policy/post-report.js';
 import { MemoryDns } from '@kiroku/infra/tls-policy/testing.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SubmitMessage } from '../notices/ports.js';
 import { TlsReporter, type TlsReporterParts } from './tls-reporter.js';
 

@@ -14,6 +14,7 @@ import {
   dueNow, isSettled, reportDueAt, type TlsReportCommand, type TlsReportProgress, tlsReportSending, type TlsReportSendingEvent, tlsReportStream,
 } from '@kiroku/domain/tls-policy/report-sending.js';
 import { dayOf } from '@kiroku/domain/tls-policy/views.js';
+import { atMost } from '@kiroku/infra/cache/bound.js';
 import type { PostReport } from '@kiroku/infra/tls-policy/post-report.js';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
@@ -68,7 +69,7 @@ interface Ready extends Day { readonly report: TlsReport; readonly gzip: Uint8Ar
  */
 export class TlsReporter {
   /** Nothing is left to do for them: `day domain`. */
-  readonly #settled = new LRUCache<string, true>({ max: 100_000 });
+  readonly #settled = new LRUCache<string, true>(atMost(100_000));
   #running: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #busy = false;

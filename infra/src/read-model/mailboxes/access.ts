@@ -3,6 +3,7 @@ import { parseName, sharedName } from '@kiroku/domain/mailbox/folder-name.js';
 import { ALL_RIGHTS, rightsOf } from '@kiroku/domain/mailbox/rights.js';
 import { type Folder, MailboxRefusal, type Rights, type SpecialUse } from '@kiroku/domain/mailbox/store-port.js';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../cache/bound.js';
 import type pg from 'pg';
 import type { Tail } from './tail.js';
 
@@ -82,7 +83,7 @@ const NOBODY = Symbol('no such mailbox for this account');
 
 /** What accounts may do, kept until something happens in any tree of folders or to any account. To be asked after `Tail.current`. */
 export class KnownAccess {
-  readonly #kept = new LRUCache<string, Access | typeof NOBODY>({ max: MOST_KEPT });
+  readonly #kept = new LRUCache<string, Access | typeof NOBODY>(atMost(MOST_KEPT));
   #since = 0;
 
   constructor(
