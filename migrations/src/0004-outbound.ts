@@ -1,6 +1,6 @@
 import { noticeView } from '@kiroku/domain/delivery/notice-view.js';
 import { queueView } from '@kiroku/domain/delivery/queue-view.js';
-import { credentialsView, gatewayView, relayDomains } from '@kiroku/domain/routing/views.js';
+import { gatewayView } from '@kiroku/domain/routing/views.js';
 import { messages, sessions } from '@kiroku/domain/story/views.js';
 import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -13,8 +13,12 @@ import { tableOf } from './table-of.js';
 export class Outbound0004 implements MigrationInterface {
   readonly name = 'Outbound1795305600004';
   async up(db: QueryRunner): Promise<void> {
-    for (const view of [queueView, noticeView, messages, sessions, gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView]) await db.query(tableOf(view));
+    for (const view of [queueView, noticeView, messages, sessions, gatewayView, tlsPolicyView, tlsReportView]) await db.query(tableOf(view));
     await db.query(`
+      -- Replaced in 0012; the program has no projection of that shape any more.
+      CREATE TABLE view.credentials_1 (name text PRIMARY KEY, mechanism text, "user" text, sealed text, created_at bigint, changed_at bigint);
+      -- Replaced in 0013; the program has no projection of that shape any more.
+      CREATE TABLE view.relay_domain_1 (name text PRIMARY KEY, verify text, recipients text, revision integer, created_at bigint, changed_at bigint);
       DROP TABLE view.story_1, view.message_1;
       DELETE FROM history.checkpoint WHERE consumer IN ('view:story_1', 'view:message_1');
       CREATE INDEX ON view.message_2 (header_message_id) WHERE header_message_id IS NOT NULL;

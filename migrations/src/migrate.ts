@@ -11,6 +11,8 @@ import { Engines0008 } from './0008-engines.js';
 import { KafkaTopics0009 } from './0009-kafka-topics.js';
 import { DecisionCopy0010 } from './0010-decision-copy.js';
 import { PackedMailboxes0011 } from './0011-packed-mailboxes.js';
+import { AccessTokens0012 } from './0012-access-tokens.js';
+import { Ldap0013 } from './0013-ldap.js';
 
 /** A connection as `pg` takes it. */
 export type MigrationTarget =
@@ -26,7 +28,7 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
   const source = new DataSource({
     type: 'postgres',
     ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
-    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007, Engines0008, KafkaTopics0009, DecisionCopy0010, PackedMailboxes0011],
+    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007, Engines0008, KafkaTopics0009, DecisionCopy0010, PackedMailboxes0011, AccessTokens0012, Ldap0013],
     migrationsTableName: 'migration',
     poolSize: 2,
   });

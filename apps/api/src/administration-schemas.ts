@@ -1,5 +1,5 @@
 import { ADMIN_ACTIONS, type AdminAction } from '@kiroku/domain/story/admin-actions.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { page, PageQuery, time } from './schemas.js';
 
 const instant = z.int().min(0).describe('Epoch ms');
@@ -26,3 +26,4 @@ export const Quarantined = page(
 export const QuarantineParam = z.object({ id: z.string().min(1).max(100).describe('Queue id') });
 export const QuarantineOrder = z.strictObject({ reason: z.string().max(2_000).describe('For the story of the message') });
 export const QuarantineRetried = z.object({ retried: z.int() });
+export const QuarantineDiscarded = z.object({ discarded: z.int() });

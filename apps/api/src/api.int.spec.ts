@@ -7,6 +7,7 @@ import { Administrators, tokenFile } from '@kiroku/infra/admin/administrators.js
 import { openCredentials } from '@kiroku/infra/auth/credentials.js';
 import { verifyPassword } from '@kiroku/infra/auth/passwords.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
+import { accepted } from '@kiroku/infra/read-model/testing.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import type { z } from 'zod';
 import { Problem } from './http/problem.js';
@@ -482,6 +483,26 @@ describe('messages set aside', () => {
     expect(await gives(administration.QuarantineRetried, v1('POST', '/quarantine/retry', { reason: 'ticket 8' }))).toEqual({ retried: 1 });
     expect((await actorOf(`quarantine-${one}`)).at(-1)?.slice(0, 2)).toEqual(['QuarantineRetried', 'admin:admin']);
     await api.platform.pool.query('TRUNCATE view.quarantine_1');
+  });
+
+  it('are discarded once, in the name of who does it and with a reason, and not tried again afterwards', async () => {
+    const id = api.platform.engine.ids.queueId();
+    await api.platform.log.append([accepted(api.platform.engine, id, ['ann@x.test'])]);
+    await aside(id);
+    await refuses('bad-reason', 422, v1('POST', `/quarantine/${id}/discard`, { reason: '' }));
+    await refuses('not-quarantined', 404, v1('POST', '/quarantine/NONE/discard', { reason: 'spam' }));
+    expect(await gives(administration.QuarantineDiscarded, v1('POST', `/quarantine/${id}/discard`, { reason: 'spam' }))).toEqual({ discarded: 1 });
+    expect((await gives(administration.Quarantined, v1('GET', '/quarantine'))).items).toEqual([]);
+    await refuses('already-discarded', 409, v1('POST', `/quarantine/${id}/discard`, { reason: 'spam' }));
+    await refuses('already-discarded', 409, v1('POST', `/quarantine/${id}/retry`, { reason: 'wanted after all' }));
+    expect(await gives(administration.QuarantineRetried, v1('POST', '/quarantine/retry', { reason: 'all' }))).toEqual({ retried: 0 });
+    expect((await gives(administration.Actions, v1('GET', `/admin/actions?subject=${id}`))).items).toMatchObject([{ type: 'QuarantineDiscarded', actor: 'admin:admin', reason: 'spam' }]);
+    const story = await until('the story tells of it', 10_000, async () => {
+      const { status, body } = await v1('GET', `/messages/${id}/story?wait=0`);
+      return status === 200 && schemas.Story.parse(body).complete ? body : undefined;
+    });
+    expect(story).toMatchObject({ outcomes: [{ recipient: 'ann@x.test', ends: [{ kind: 'discarded', reason: 'spam' }] }] });
+    expect((await gives(schemas.Messages, v1('GET', '/messages?state=discarded'))).items).toMatchObject([{ id, state: 'discarded' }]);
   });
 });
 

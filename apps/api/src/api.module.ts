@@ -10,6 +10,7 @@ import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
 import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
 import { AccountImport } from '@kiroku/infra/admin/import.js';
+import { LdapAdmin } from '@kiroku/infra/admin/ldap.js';
 import { MailboxAdmin } from '@kiroku/infra/admin/mailboxes.js';
 import { MessageQueries } from '@kiroku/infra/admin/messages.js';
 import { Operations } from '@kiroku/infra/admin/operations.js';
@@ -33,6 +34,7 @@ import { AdministratorRoutes } from './routes/administrators.js';
 import { AliasRoutes } from './routes/aliases.js';
 import { DomainRoutes } from './routes/domains.js';
 import { CredentialsRoutes, GatewayRoutes } from './routes/gateways.js';
+import { LdapRoutes } from './routes/ldap.js';
 import { BodyCacheRoutes, MailboxRoutes } from './routes/mailboxes.js';
 import { MessageRoutes } from './routes/messages.js';
 import { OperationRoutes } from './routes/operations.js';
@@ -67,7 +69,7 @@ export class ApiModule {
     return {
       module: ApiModule,
       // Before the accounts' own routes: `import` and `export` are no addresses.
-      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, MailboxRoutes, BodyCacheRoutes, AliasRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, MailboxRoutes, BodyCacheRoutes, AliasRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, LdapRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
       providers: [
         { provide: Administrators, useValue: administrators },
         { provide: DirectoryAdmin, useValue: directory },
@@ -81,6 +83,7 @@ export class ApiModule {
         { provide: QueueStories, useValue: new QueueStories(queue, engine) },
         { provide: GatewayAdmin, useValue: new GatewayAdmin(pool, engine, key) },
         { provide: RelayDomainAdmin, useValue: new RelayDomainAdmin(pool, engine) },
+        { provide: LdapAdmin, useValue: new LdapAdmin(pool, engine, key, async () => (await policy.settings()).settings.tagSeparators) },
         { provide: TlsPolicyAdmin, useValue: new TlsPolicyAdmin(pool, engine) },
         { provide: TlsReports, useValue: new TlsReports(pool, ownName) },
         { provide: PolicyAdmin, useValue: policy },

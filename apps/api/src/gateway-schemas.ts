@@ -1,5 +1,6 @@
 import { LONGEST_SECRET, LONGEST_USER, MECHANISMS } from '@kiroku/domain/routing/credentials.js';
 import { LONGEST_LINE } from '@kiroku/domain/routing/gateway-table.js';
+import { GRANTS, LONGEST_CLIENT_ID, LONGEST_SCOPE, LONGEST_TOKEN_URL } from '@kiroku/domain/routing/oauth-client.js';
 import { MOST_RECIPIENTS, VERIFICATIONS } from '@kiroku/domain/routing/verification.js';
 import * as z from 'zod';
 import { page } from './schemas.js';
@@ -55,20 +56,34 @@ export const RouteAnswer = z.object({
   forwardAll: z.boolean(), localDomain: z.boolean(),
 });
 
-export const Credentials = z.object({ name: z.string(), mechanism: z.string(), user: z.string(), createdAt: instant, changedAt: instant });
+const grant = z.enum(GRANTS).describe("How access tokens are asked for: by the client's secret (RFC 6749 §4.4), or by a refresh token (§6)");
+const OAuthClient = z.object({ tokenUrl: z.string(), clientId: z.string(), scope: z.string().describe("'' = as the server sees fit"), grant }).describe('Where access tokens come from; absent where the secret is fixed');
+export const Credentials = z.object({ name: z.string(), mechanism: z.string(), user: z.string(), oauth: OAuthClient.optional(), createdAt: instant, changedAt: instant });
 export const CredentialsPage = page(Credentials);
 export const CredentialsParam = z.object({ name: credentialsName });
 const mechanism = z.enum(MECHANISMS);
 const user = z.string().min(1).max(LONGEST_USER);
-const secret = z.string().min(1).max(LONGEST_SECRET).describe('Password, or access token for XOAUTH2; never told again');
-export const NewCredentials = z.strictObject({ name: credentialsName, mechanism: mechanism.default('any'), user, secret });
-export const CredentialsChange = z.strictObject({ mechanism: mechanism.optional(), user: user.optional(), secret: secret.optional() });
+const secret = z.string().min(1).max(LONGEST_SECRET).describe('Password, or a fixed access token for XOAUTH2 and OAUTHBEARER; never told again');
+const tokenUrl = z.string().min(1).max(LONGEST_TOKEN_URL).describe('Token endpoint: https, or http on loopback');
+const clientId = z.string().min(1).max(LONGEST_CLIENT_ID);
+const scope = z.string().max(LONGEST_SCOPE).describe('Names parted by blanks');
+const clientSecret = z.string().min(1).max(LONGEST_SECRET).describe('Needed by client-credentials; never told again');
+const refreshToken = z.string().min(1).max(LONGEST_SECRET).describe('Needed by refresh-token; never told again');
+const NewOAuthClient = z.strictObject({ tokenUrl, clientId, scope: scope.optional(), grant, clientSecret: clientSecret.optional(), refreshToken: refreshToken.optional() });
+const OAuthChange = z.strictObject({
+  tokenUrl: tokenUrl.optional(), clientId: clientId.optional(), scope: scope.optional(), grant: grant.optional(), clientSecret: clientSecret.optional(), refreshToken: refreshToken.optional(),
+}).describe('Another token URL, client or grant needs the secrets anew');
+const who = { name: credentialsName, mechanism: mechanism.default('any'), user };
+export const NewCredentials = z.union([z.strictObject({ ...who, secret }), z.strictObject({ ...who, oauth: NewOAuthClient })]);
+export const CredentialsChange = z.strictObject({ mechanism: mechanism.optional(), user: user.optional(), secret: secret.optional(), oauth: OAuthChange.optional() });
+export const FetchedToken = z.object({ name: z.string(), user: z.string(), tokenUrl: z.string(), expiresAt: instant.optional().describe('Epoch ms; absent when the server does not say') });
 
-const verify = z.enum(VERIFICATIONS).describe('Which recipients are taken: all, those on the list, or those that the inner server takes');
-export const RelayDomain = z.object({ name: z.string(), verify, listed: z.int(), createdAt: instant, changedAt: instant });
+const verify = z.enum(VERIFICATIONS).describe('Which recipients are taken: all, those on the list, those that the inner server takes, or those that an LDAP directory knows');
+const ldap = z.string().min(1).max(64).describe('Name of the LDAP directory; needed where `verify` is ldap, and only there');
+export const RelayDomain = z.object({ name: z.string(), verify, ldap: ldap.optional(), listed: z.int(), createdAt: instant, changedAt: instant });
 export const RelayDomains = page(RelayDomain);
 export const RelayDomainDetails = RelayDomain.extend({ recipients: z.array(z.string()) });
 const recipients = z.array(z.string().min(1).max(320)).max(MOST_RECIPIENTS + 1).describe('Addresses or local parts, * for any characters of a local part');
-export const NewRelayDomain = z.strictObject({ name: z.string().min(1).max(255), verify, recipients: recipients.default([]) });
-export const RelayDomainChange = z.strictObject({ verify: verify.optional(), recipients: recipients.optional() });
+export const NewRelayDomain = z.strictObject({ name: z.string().min(1).max(255), verify, ldap: ldap.optional(), recipients: recipients.default([]) });
+export const RelayDomainChange = z.strictObject({ verify: verify.optional(), ldap: ldap.optional(), recipients: recipients.optional() });
 export const Recipients = z.strictObject({ recipients: recipients.min(1) });

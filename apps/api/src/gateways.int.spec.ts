@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
+import { AccessTokens } from '@kiroku/infra/oauth/access-tokens.js';
+import { tokenServer } from '@kiroku/infra/oauth/testing.js';
 import { PostgresGateways } from '@kiroku/infra/read-model/gateways.js';
 import * as schemas from './gateway-schemas.js';
 import { Problem } from './http/problem.js';
@@ -103,7 +105,7 @@ describe('credentials', () => {
     expect(schemas.CredentialsPage.parse(answers[2]?.body).items).toHaveLength(1);
     expect(JSON.stringify([answers.map((a) => a.text), (await api.platform.engine.store.read('credentials-isp')).events])).not.toContain('hunter');
     const { pool, engine } = api.platform;
-    expect(await new PostgresGateways(pool, api.key, engine.clock).credentials('isp')).toEqual({ mechanism: 'LOGIN', user: 'kiroku', secret: 'hunter3' });
+    expect(await new PostgresGateways(pool, api.key, engine.clock, new AccessTokens({ pool, engine, key: api.key, trouble: () => undefined })).credentials('isp')).toEqual({ mechanism: 'LOGIN', user: 'kiroku', secret: 'hunter3' });
     expect(await actors('credentials-isp')).toEqual([['CredentialsAdded', 'admin:admin'], ['CredentialsChanged', 'admin:admin']]);
   });
 
@@ -115,6 +117,42 @@ describe('credentials', () => {
     await gives(schemas.TableChanged, v1('PATCH', '/gateways/lines/4', { credentials: null }));
     expect((await v1('DELETE', '/credentials/isp')).status).toBe(204);
     await refuses('no-such-credentials', 404, v1('GET', '/credentials/isp'));
+  });
+});
+
+describe('credentials whose access tokens are fetched', () => {
+  it('are added, changed, tested and shown, and never tell secret or token', async () => {
+    const server = await tokenServer({ tls: false });
+    const oauth = { tokenUrl: server.url, clientId: 'app', scope: 'mail', grant: 'client-credentials' } as const;
+    const answers = [
+      await v1('POST', '/credentials', { name: 'm365', user: 'ann@x.test', mechanism: 'XOAUTH2', oauth: { ...oauth, clientSecret: 'hunter2' } }),
+      await v1('POST', '/credentials/m365/test'),
+      await v1('PATCH', '/credentials/m365', { oauth: { scope: 'other' } }),
+      await v1('PATCH', '/credentials/m365', { oauth: { grant: 'refresh-token', refreshToken: 'hunter3' } }),
+      await v1('GET', '/credentials/m365'), await v1('GET', '/credentials'),
+    ];
+    expect(answers.map((a) => a.status)).toEqual([201, 200, 200, 200, 200, 200]);
+    expect(await gives(schemas.Credentials, v1('GET', '/credentials/m365'))).toMatchObject({ oauth: { ...oauth, scope: 'other', grant: 'refresh-token' } });
+    expect(schemas.FetchedToken.parse(answers[1]?.body)).toMatchObject({ name: 'm365', user: 'ann@x.test', expiresAt: expect.any(Number) });
+    expect(server.forms).toMatchObject([{ client_secret: 'hunter2' }]);
+    server.answer = () => ({ status: 400, json: { error: 'invalid_grant', error_description: 'AADSTS70008: expired' } });
+    const { detail } = await refuses('no-access-token', 502, v1('POST', '/credentials/m365/test'));
+    expect(detail).toBe(`${new URL(server.url).host} refuses: invalid_grant (AADSTS70008: expired)`);
+    expect(JSON.stringify([answers.map((a) => a.text), detail, (await api.platform.engine.store.read('credentials-m365')).events])).not.toMatch(/hunter|token-1/);
+    expect((await v1('GET', '/actions?limit=5')).text).not.toContain('v1.');
+    await server.close();
+  });
+
+  it('are refused by their rules', async () => {
+    const oauth = { tokenUrl: 'https://p.test/token', clientId: 'app', grant: 'client-credentials', clientSecret: 'hunter2' } as const;
+    await refuses('bad-credentials', 422, v1('POST', '/credentials', { name: 'o', user: 'x', oauth: { ...oauth, tokenUrl: 'http://p.test/token' } }));
+    await refuses('bad-credentials', 422, v1('POST', '/credentials', { name: 'o', user: 'x', mechanism: 'PLAIN', oauth }));
+    await refuses('bad-credentials', 422, v1('PATCH', '/credentials/m365', { oauth: { tokenUrl: 'https://elsewhere.test/' } }));
+    await refuses('bad-request', 400, v1('POST', '/credentials', { name: 'o', user: 'x', secret: 'y', oauth }));
+    await refuses('bad-request', 400, v1('POST', '/credentials', { name: 'o', user: 'x' }));
+    await v1('POST', '/credentials', { name: 'fixed', user: 'x', secret: 'y' });
+    await refuses('fixed-secret', 409, v1('POST', '/credentials/fixed/test'));
+    await refuses('no-such-credentials', 404, v1('POST', '/credentials/none/test'));
   });
 });
 
@@ -138,6 +176,9 @@ describe('relay domains', () => {
     await refuses('domain-is-local', 409, v1('POST', '/relay-domains', { name: 'ours.test', verify: 'none' }));
     await refuses('bad-domain', 422, v1('POST', '/relay-domains', { name: 'a b', verify: 'none' }));
     await refuses('bad-recipient', 422, v1('POST', '/relay-domains', { name: 'r.test', verify: 'list', recipients: ['a@other.test'] }));
-    await refuses('bad-request', 400, v1('POST', '/relay-domains', { name: 'r.test', verify: 'ldap' }));
+    await refuses('bad-request', 400, v1('POST', '/relay-domains', { name: 'r.test', verify: 'dns' }));
+    await refuses('ldap-directory-needed', 422, v1('POST', '/relay-domains', { name: 'r.test', verify: 'ldap' }));
+    await refuses('unknown-ldap-directory', 422, v1('POST', '/relay-domains', { name: 'r.test', verify: 'ldap', ldap: 'none' }));
+    await refuses('ldap-directory-unused', 422, v1('POST', '/relay-domains', { name: 'r.test', verify: 'none', ldap: 'none' }));
   });
 });

@@ -1,7 +1,7 @@
 import { MOST_TARGETS } from '@kiroku/domain/directory/alias.js';
 import { DEFAULTS, type Settings } from '@kiroku/domain/policy/settings-schema.js';
 import { MESSAGE_STATES } from '@kiroku/infra/admin/messages.js';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Schemas of requests and answers: type, check and documentation at once. What values mean to the domain, the domain checks. */
 
@@ -108,6 +108,7 @@ export const Story = z.object({
           z.object({ ...end, kind: z.literal('failed'), rule: z.string(), reply: z.string() }),
           z.object({ ...end, kind: z.literal('expired'), rule: z.string(), reply: z.string() }),
           z.object({ ...end, kind: z.literal('removed'), reason: z.string() }),
+          z.object({ ...end, kind: z.literal('discarded'), reason: z.string() }),
         ]),
       ),
     }),
@@ -168,11 +169,13 @@ const warnings = {
   disk: { kind: z.literal('disk'), freeBytes: z.number() },
   certificate: { kind: z.literal('certificate'), name: z.string(), expiresAt: z.int().describe('Epoch ms; may be past') },
   quarantine: { kind: z.literal('quarantine'), messages: z.int() },
+  token: { kind: z.literal('access-token'), name: z.string().describe('Of gateway credentials'), detail: z.string() },
 };
 const from = { role: z.string(), host: z.string().optional() };
-const Warning = z.union([z.object(warnings.restarts), z.object(warnings.disk), z.object(warnings.certificate), z.object(warnings.quarantine)]);
+const Warning = z.union([z.object(warnings.restarts), z.object(warnings.disk), z.object(warnings.certificate), z.object(warnings.quarantine), z.object(warnings.token)]);
 const Attention = z.union([
   z.object({ ...warnings.restarts, ...from }), z.object({ ...warnings.disk, ...from }), z.object({ ...warnings.certificate, ...from }), z.object({ ...warnings.quarantine, ...from }),
+  z.object({ ...warnings.token, ...from }),
 ]);
 const Process = z.object({ role: z.string(), host: z.string(), pid: z.int(), startedAt: instant, seenAt: instant, trouble: z.string().nullable(), warnings: z.array(Warning) });
 export const Health = z.object({

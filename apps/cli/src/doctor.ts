@@ -170,7 +170,7 @@ async function checkServer({ data }: Config, run: Run): Promise<readonly Finding
   try {
     const { body } = await run.api.anyway<Health>('/health');
     // Disk and certificates have been looked at already.
-    const more = body.warnings.filter(({ kind }) => kind === 'restarts' || kind === 'quarantine')
+    const more = body.warnings.filter(({ kind }) => kind === 'restarts' || kind === 'quarantine' || kind === 'access-token')
       .map((warning) => finding('server', 'warning', 'said', warningWords(warning, run.language, Date.now(), (at) => run.time(at))));
     if (body.status !== 'trouble') return [finding('server', 'ok', 'runs', running.pid), ...more];
     const ailing = body.roles.filter(({ ok }) => !ok)

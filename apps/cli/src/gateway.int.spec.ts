@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { CredentialsInfo, GatewayTableInfo, RouteInfo } from '@kiroku/infra/admin/gateways.js';
+import type { CredentialsInfo, GatewayTableInfo, RouteInfo, TokenInfo } from '@kiroku/infra/admin/gateways.js';
 import type { RelayDomainDetails } from '@kiroku/infra/admin/relay-domains.js';
+import { oauthError, type TokenServer, tokenServer } from '@kiroku/infra/oauth/testing.js';
 import { type ApiProcess, command, type Spoken, startApi } from './testing/api-process.js';
 import { REASONS } from './texts.js';
 
@@ -90,6 +91,45 @@ describe('kiroku credentials', () => {
   });
 });
 
+describe('kiroku credentials with access tokens', () => {
+  let server: TokenServer;
+  beforeAll(async () => { server = await tokenServer({ tls: false }); });
+  afterAll(() => server.close());
+
+  it('adds a client, tests it, and shows neither secret nor token', async () => {
+    const { host } = new URL(server.url);
+    expect(await must(`credentials add m365 --user ann@x.test --mechanism XOAUTH2 --oauth-token-url ${server.url} --client-id app --scope mail --grant client-credentials --secret-stdin`, 'hunter2\n')).toBe('added: m365\n');
+    expect(await must('credentials test m365')).toMatch(new RegExp(`^${host} gives an access token; it is good until \\d{4}-`));
+    expect(await must('credentials test m365 --lang ja')).toContain('アクセストークンを取得できました');
+    expect(await json<TokenInfo>('credentials test m365')).toEqual({ name: 'm365', user: 'ann@x.test', tokenUrl: server.url, expiresAt: expect.any(Number) });
+    expect(server.forms[0]).toEqual({ grant_type: 'client_credentials', client_id: 'app', client_secret: 'hunter2', scope: 'mail' });
+    expect(await must('credentials list')).toMatch(/m365 +XOAUTH2 +ann@x\.test +token by client credentials /);
+    const shown = await must('credentials show m365');
+    expect(shown).toMatch(new RegExp(`token URL +${server.url}\nclient id +app\nscope +mail\n`));
+    expect(shown).not.toMatch(/hunter|token-\d/);
+  });
+
+  it('changes to a refresh token, with or without the client’s secret', async () => {
+    expect(await must('credentials change m365 --grant refresh-token --scope= --secret-stdin', 'refresh-1\nhunter3\n')).toBe('changed: m365\n');
+    await must('credentials test m365');
+    expect(server.forms.at(-1)).toEqual({ grant_type: 'refresh_token', client_id: 'app', client_secret: 'hunter3', refresh_token: 'refresh-1' });
+    await must('credentials change m365 --secret-stdin', 'refresh-2\n');
+    await must('credentials test m365');
+    expect(server.forms.at(-1)).toMatchObject({ client_secret: 'hunter3', refresh_token: 'refresh-2' });
+    expect(await must('credentials list')).toContain('token by refresh token');
+  });
+
+  it('says why there is no token, and what is missing', async () => {
+    server.answer = () => oauthError('invalid_grant', { error_description: 'AADSTS700082: expired' });
+    expect(await kiroku('credentials test m365')).toEqual({ code: 1, out: '', err: `kiroku: ${REASONS['no-access-token'].en}: ${new URL(server.url).host} refuses: invalid_grant (AADSTS700082: expired)\n` });
+    expect(await must('credentials change m365 --fixed --secret-stdin', 'password\n')).toBe('changed: m365\n');
+    expect(await kiroku('credentials test m365')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['fixed-secret'].en}: m365\n` });
+    expect((await json<CredentialsInfo[]>('credentials list')).find(({ name }) => name === 'm365')).not.toHaveProperty('oauth');
+    for (const wrong of ['credentials add o --user x --client-id y --secret-stdin', 'credentials add o --user x --oauth-token-url http://127.0.0.1/ --client-id y --grant password --secret-stdin', 'credentials change m365 --fixed --scope x --secret-stdin', 'credentials change m365 --fixed'])
+      expect([wrong, (await kiroku(wrong, 'secret\n')).code]).toEqual([wrong, 2]);
+  });
+});
+
 describe('kiroku relay-domain', () => {
   it('adds, lists, shows, changes and removes', async () => {
     const list = join(folder, 'recipients.txt');
@@ -100,8 +140,9 @@ describe('kiroku relay-domain', () => {
     expect(await json<RelayDomainDetails>('relay-domain show inner.test')).toMatchObject({ verify: 'list', recipients: ['bob@inner.test', 'cid@inner.test', 'sales*@inner.test'] });
     expect(await must('relay-domain show inner.test')).toContain('recipients             bob@inner.test, cid@inner.test, sales*@inner.test\n');
     expect(await must('relay-domain change inner.test --verify call-forward')).toBe('changed: inner.test\n');
-    expect(await must('relay-domain list')).toMatch(/^name +recipients checked by +listed +created +changed\ninner\.test +call-forward +3 /);
-    for (const wrong of ['relay-domain add x.test', 'relay-domain add x.test --verify ldap', 'relay-domain change inner.test']) expect([wrong, (await kiroku(wrong)).code]).toEqual([wrong, 2]);
+    expect(await must('relay-domain list')).toMatch(/^name +recipients checked by +LDAP directory +listed +created +changed\ninner\.test +call-forward +- +3 /);
+    for (const wrong of ['relay-domain add x.test', 'relay-domain add x.test --verify dns', 'relay-domain change inner.test']) expect([wrong, (await kiroku(wrong)).code]).toEqual([wrong, 2]);
+    expect(await kiroku('relay-domain add x.test --verify ldap')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['ldap-directory-needed'].en}\n` });
     expect(await kiroku('relay-domain add here.test --verify none')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['domain-is-local'].en}: here.test\n` });
     expect(await must('relay-domain remove inner.test')).toBe('removed: inner.test\n');
   });

@@ -5,6 +5,11 @@ if (process.argv[2] === 'up' || process.argv[2] === 'migrate') {
   const { registerUp } = await import('./up.js');
   const program = new Command('kiroku').exitOverride();
   registerUp(program);
+  if (process.argv.length > 3) {
+    // Options may be wrong, or ask for help; without any there is nothing to say.
+    const [{ speak }, { languageOf }, { wantedLanguage }] = await Promise.all([import('./help.js'), import('./texts.js'), import('./wanted-language.js')]);
+    speak(program, languageOf(process.env, wantedLanguage(process.argv)));
+  }
   await program.parseAsync().catch((error: { exitCode?: number }) => {
     if (error.exitCode === undefined) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : 2; // commander has said why

@@ -194,6 +194,8 @@ describe('kiroku quarantine', () => {
     // Only a row, no history: the decision says that there is no such message.
     expect(await kiroku('quarantine retry 01jh0000000000a --reason ticket')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['not-quarantined'].en}: 01JH0000000000A\n` });
     expect(await json('quarantine retry --all --reason ticket')).toEqual({ retried: 0 });
+    expect(await kiroku('quarantine discard 01jh0000000000a --reason spam')).toMatchObject({ code: 1, err: `kiroku: ${REASONS['not-quarantined'].en}: 01JH0000000000A\n` });
+    expect((await kiroku('quarantine discard 01jh0000000000a')).code).toBe(2);
     await pool.query('TRUNCATE view.quarantine_1');
     await pool.end();
   });

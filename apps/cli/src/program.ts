@@ -10,6 +10,7 @@ import { addAuditCommands } from './commands/audit.js';
 import { addCredentialsCommands } from './commands/credentials.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addGatewayCommands } from './commands/gateway.js';
+import { addLdapCommands } from './commands/ldap.js';
 import { addMailboxCommands } from './commands/mailbox.js';
 import { addMessageCommands } from './commands/message.js';
 import { addOperationCommands, Unhealthy } from './commands/operations.js';
@@ -20,8 +21,10 @@ import { addRelayDomainCommands } from './commands/relay-domain.js';
 import { addTlsPolicyCommands } from './commands/tls-policy.js';
 import { RowsRefused } from './commands/transfer.js';
 import { addDemoCommand } from './demo/demo.js';
+import { speak } from './help.js';
 import type { Terminal } from './terminal.js';
 import { languageOf, REASONS, say } from './texts.js';
+import { wantedLanguage } from './wanted-language.js';
 
 /** Exit codes that scripts rely on (design §6). */
 const DONE = 0;
@@ -33,9 +36,8 @@ export function makeProgram(terminal: Terminal): Command {
   const program = new Command('kiroku')
     .description('Kiroku, a mail server that remembers')
     .version(VERSION, '-V, --version')
-    .configureHelp({ showGlobalOptions: false })
-    .addHelpText('after', '\nExit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage.\nA running server is asked with the token in KIROKU_TOKEN, else in <KIROKU_DATA>/admin.token.');
-  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMailboxCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
+    .configureHelp({ showGlobalOptions: false });
+  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMailboxCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addLdapCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
     add(program, terminal);
   return program;
 }
@@ -43,6 +45,7 @@ export function makeProgram(terminal: Terminal): Command {
 /** Runs one command line. @returns the exit code; the reason of a refusal has been written. */
 export async function runProgram(program: Command, args: readonly string[], terminal: Terminal): Promise<number> {
   prepare(program, terminal);
+  speak(program, languageOf(terminal.env, wantedLanguage(args)));
   try {
     await program.parseAsync(args, { from: 'user' });
     return DONE;
@@ -57,12 +60,6 @@ function prepare(command: Command, terminal: Terminal): void {
   command.configureOutput({ writeOut: (text) => void terminal.output.write(text), writeErr: (text) => void terminal.errors.write(text) });
   for (const sub of command.commands) prepare(sub, terminal);
 }
-
-/** As the option was written, whether or not it belongs to the command that failed. */
-const wantedLanguage = (args: readonly string[]): string | undefined => {
-  const at = args.findIndex((arg) => /^--lang(=|$)/.test(arg));
-  return at < 0 ? undefined : (args[at]?.split('=')[1] ?? args[at + 1]);
-};
 
 function explain(error: unknown, args: readonly string[], terminal: Terminal): number {
   const language = languageOf(terminal.env, wantedLanguage(args));

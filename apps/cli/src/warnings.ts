@@ -17,5 +17,7 @@ function wordsOf(warning: Attention, language: Language, now: number, time: (at:
       return say(language, warning.expiresAt <= now ? 'warnExpired' : 'warnExpires', `tls/${warning.name}.crt`, time(warning.expiresAt));
     case 'quarantine':
       return say(language, 'warnQuarantine', warning.messages);
+    case 'access-token':
+      return say(language, 'warnAccessToken', warning.name, warning.detail);
   }
 }

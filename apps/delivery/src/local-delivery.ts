@@ -1,13 +1,14 @@
 import { expand, type Expansion } from '@kiroku/domain/delivery/expand.js';
 import { messageOf } from '@kiroku/domain/delivery/notices.js';
 import type { Slice } from '@kiroku/domain/kernel/event-log.js';
-import { type CheckpointMove, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
+import { type Append, type CheckpointMove, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
+import type { Caution } from './caution.js';
 import { isOwnFault } from './fault.js';
-import { type Accepted, first, fitting, type Piece, pieceOf, positionOf, type Work } from './pieces.js';
+import { type Accepted, countMessages, first, fitting, type Piece, pieceOf, positionOf, type Work } from './pieces.js';
 import { type Mail, Placement } from './placement.js';
-import { Quarantine } from './quarantine.js';
+import { type Failed, Quarantine, setAside } from './quarantine.js';
 
 export const DELIVERY = 'delivery';
 /** Messages whose aliases are followed at once: few at first, more while the fan-out is small. */
@@ -45,6 +46,7 @@ export class LocalDelivery {
     private readonly placement: Placement = new Placement(engine),
     private readonly prepare: Prepare = async (_, expansions) => expansions,
     private readonly metrics: DeliveryMetrics = { delivered: () => undefined },
+    private readonly caution?: Caution,
   ) {
     this.#quarantine = new Quarantine(engine);
   }
@@ -55,18 +57,39 @@ export class LocalDelivery {
    * Resolves when the slice is delivered and its checkpoint stored; the first part of it may be when this rejects.
    * @throws CheckpointMoved when another process has the partition.
    */
-  handle = (slice: Slice): Promise<void> =>
-    new Promise((resolve, reject) => {
+  handle = (slice: Slice): Promise<void> => (this.caution?.active ? this.caution.turn(slice.partition, slice.from).then(() => this.#add(slice)) : this.#add(slice));
+
+  #add(slice: Slice): Promise<void> {
+    return new Promise((resolve, reject) => {
       this.#waiting.add({ slice, done: 0, position: slice.from, resolve, reject });
       if (!this.#running) void this.#run();
     });
+  }
 
   async #run(): Promise<void> {
     this.#running = true;
     // Slices that other partitions are about to bring go along; from then on the partitions keep step.
     await new Promise((resolve) => setTimeout(resolve, LINGER));
-    while (this.#waiting.size > 0) await this.#settle(this.#next());
+    while (this.#waiting.size > 0) {
+      if (this.caution?.active) await this.#carefully(this.caution);
+      else await this.#settle(this.#next());
+    }
     this.#running = false;
+  }
+
+  /** A step of one partition, announced before it begins. */
+  async #carefully(caution: Caution): Promise<void> {
+    const [work] = this.#waiting;
+    if (work === undefined) return;
+    const { partition } = work.slice;
+    const piece = pieceOf(work, Math.min(this.#reach, caution.room(partition, work.position)));
+    const done = work.done;
+    const [message] = piece.messages;
+    if (message !== undefined && !(await caution.taking(piece))) {
+      await this.#putAside(piece, message, (failed) => setAside(this.engine, failed, caution.error, caution.tries), caution.error);
+    } else await this.#settle([piece]);
+    if (work.done > done) caution.passed(partition, countMessages(work, done), work.position);
+    caution.over();
   }
 
   /** The next messages of all slices that wait, oldest first, as many as may be looked at together. */
@@ -103,10 +126,15 @@ export class LocalDelivery {
     const [message] = messages;
     if (message === undefined || !isOwnFault(error)) return this.#end(work).reject(error);
     if (messages.length > 1) return this.#settle([pieceOf(work, Math.ceil(messages.length / 2))]);
+    await this.#putAside(piece, message, (failed) => this.#quarantine.failed(failed, error, () => this.#passes(pieceOf({ ...work, done: piece.end }, 1).messages)), error);
+  }
+
+  /** @param decide what sets it aside; undefined while it is to be tried on. */
+  async #putAside(piece: Piece, message: Accepted, decide: (failed: Failed) => Promise<readonly Append[] | undefined>, error: unknown): Promise<void> {
+    const { work } = piece;
     try {
       const { messageId, sha256, size } = message.data;
-      const failed = { messageId, sha256, size, partition: work.slice.partition, position: positionOf(work, message), causation: message.id };
-      const aside = await this.#quarantine.failed(failed, error, () => this.#passes(pieceOf({ ...work, done: piece.end }, 1).messages));
+      const aside = await decide({ messageId, sha256, size, partition: work.slice.partition, position: positionOf(work, message), causation: message.id });
       if (!aside) return this.#end(work).reject(error);
       await this.engine.store.append(aside, [move(piece)]);
       this.#quarantine.settled(messageId);

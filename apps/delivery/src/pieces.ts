@@ -45,6 +45,9 @@ export function pieceOf(work: Work, room: number): Piece {
   return { work, messages, end, to: events[end]?.position ?? next };
 }
 
+/** Messages of a slice that are done by now and were not when `done` of its events were. */
+export const countMessages = ({ slice, done: now }: Work, done: number): number => slice.events.slice(done, now).filter(({ event }) => isAccepted(event)).length;
+
 /** Where in its partition a message of this work was accepted. */
 export const positionOf = ({ slice }: Work, { id }: Accepted): number => slice.events.find(({ event }) => event.id === id)?.position ?? slice.from;
 

@@ -175,6 +175,29 @@ describe('an administrator’s wish to try again', () => {
     expect(await retrials().round()).toBe(1);
   });
 
+  it('comes to nothing when the message is discarded while it is being tried', async () => {
+    const [id] = await accept(0, 1);
+    struck.add(id as string);
+    const delivery = deliveryOf();
+    await handle(delivery, 0);
+    h.engine.clock.advance(600 * SECOND);
+    for (let attempt = 1; attempt <= 4; attempt++) await handle(delivery, 0);
+    await retry(id as string);
+    struck.clear();
+    const discard = { type: 'Discard', messageId: id as string, reason: 'spam' } as const;
+    const late: EventStore = {
+      read: (s, after) => h.store.read(s, after), readLast: (s) => h.store.readLast(s), checkpoint: (c, t, p) => h.store.checkpoint(c, t, p),
+      append: async (appends, moves) => {
+        await execute(h.engine, quarantineAggregate, quarantineStream(id as string), discard, ORIGIN);
+        return h.store.append(appends, moves);
+      },
+    };
+    expect(await retrials(late).round()).toBe(0);
+    expect(await retrials().round()).toBe(0);
+    expect([await arrived([id as string]), await kept(id as string)]).toEqual([[], []]);
+    await expect(retry(id as string)).rejects.toMatchObject({ reason: 'already-discarded' });
+  });
+
   it('leaves a view that equals its rebuild', async () => {
     expect((await new Rebuild(h.log, h.pool, quarantineView as unknown as Projection).verify()).differences).toEqual([]);
   });

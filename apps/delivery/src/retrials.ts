@@ -1,11 +1,12 @@
 import { expand } from '@kiroku/domain/delivery/expand.js';
 import { messageStream } from '@kiroku/domain/delivery/delivery.js';
-import { quarantineAggregate, quarantineDecider, quarantineStream } from '@kiroku/domain/delivery/quarantine.js';
+import { quarantineAggregate, quarantineDecider, quarantineStream, type SetAside } from '@kiroku/domain/delivery/quarantine.js';
 import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import { type Append, VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import { type Engine, load, record } from '@kiroku/domain/kernel/execute.js';
 import type { Directory } from '@kiroku/domain/mail/directory-port.js';
 import type pg from 'pg';
+import type { Caution } from './caution.js';
 import { isOwnFault } from './fault.js';
 import { mailOf, type Prepare } from './local-delivery.js';
 import type { Accepted } from './pieces.js';
@@ -27,12 +28,15 @@ interface Parts {
   readonly prepare: Prepare;
   /** Set aside once more because of this error. */
   readonly quarantined: (messageId: string, error: unknown) => void;
+  readonly caution?: Caution | undefined;
 }
 
 /** Delivers messages set aside that an administrator wants tried again, each once per wish: delivered and out of the quarantine in one append. */
 export class Retrials {
   /** Messages set aside, as of the last round. */
   size = 0;
+  /** The one that had ended the process before was set aside. */
+  #returned = false;
 
   constructor(private readonly parts: Parts) {}
 
@@ -52,21 +56,37 @@ export class Retrials {
   }
 
   async #retry({ message_id: messageId, partition, position, tries, since }: Row): Promise<boolean> {
-    const { engine, log, placement, quarantined } = this.parts;
+    const { log, caution } = this.parts;
     const [found] = await log.at('mail', partition, [position]);
     const accepted = found?.event.type === 'MessageAccepted' ? (found.event as Accepted) : undefined;
     if (accepted?.data.messageId !== messageId) throw new Error(`the log does not hold ${messageId} at ${partition}/${position}`);
+    const back = (error: unknown): Promise<false> => this.#back(accepted, { partition, position }, error, { tries: tries + 1, since });
+    if (caution?.endedBy === messageId && !this.#returned) {
+      this.#returned = true;
+      await back(caution.error);
+      void caution.retrying(undefined);
+      return false;
+    }
+    const announced = caution?.active === true;
+    if (announced) await caution.retrying(messageId);
     try {
       return await this.#deliver(messageId, accepted);
     } catch (error) {
-      placement.forgetAll(); // the outcome may be unknown
+      this.parts.placement.forgetAll(); // the outcome may be unknown
       if (!isOwnFault(error)) throw error;
-      const { sha256, size } = accepted.data;
-      const aside = await setAside(engine, { messageId, sha256, size, partition, position, causation: accepted.id }, error, { tries: tries + 1, since });
-      if (aside.length > 0) await engine.store.append(aside);
-      quarantined(messageId, error);
-      return false;
+      return await back(error);
+    } finally {
+      if (announced) void caution.retrying(undefined);
     }
+  }
+
+  /** Sets it aside once more. */
+  async #back({ id, data: { messageId, sha256, size } }: Accepted, place: Pick<SetAside, 'partition' | 'position'>, error: unknown, times: Pick<SetAside, 'tries' | 'since'>): Promise<false> {
+    const { engine, quarantined } = this.parts;
+    const aside = await setAside(engine, { messageId, sha256, size, ...place, causation: id }, error, times);
+    if (aside.length > 0) await engine.store.append(aside);
+    quarantined(messageId, error);
+    return false;
   }
 
   async #deliver(messageId: string, accepted: Accepted): Promise<boolean> {

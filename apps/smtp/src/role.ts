@@ -44,8 +44,9 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
   const rules = new PostgresTlsTable(pool);
   let tlsTable = await rules.current();
   const refresh = setInterval(() => void rules.current().then((table) => (tlsTable = table), trouble), TLS_TABLE_AGE);
+  const { relays, close: closeDirectories } = relayDomains(platform, config, key, () => admission.settings);
   const protocol = new SmtpServer({
-    directory: srsDirectory(directory, srsKeys(key), engine.clock), relays: relayDomains(platform, config, key, () => admission.settings),
+    directory: srsDirectory(directory, srsKeys(key), engine.clock), relays,
     backlog: new Backlog(pool, engine.clock), disk, admission, bodies, log, sessions, trouble, clock: engine.clock, ids: engine.ids, hostname: host,
     offersTls: (ip) => tlsTable.offers(ip), product: PRODUCT,
     sasl: (mechanism, context) => saslExchange(mechanism, { authenticator, protocol: 'smtp', ...context }),
@@ -73,6 +74,7 @@ export async function startSmtp(config: Config, postgres: PostgresConnection): P
       clearInterval(refresh);
       await server.drain(PATIENCE);
       await protocol.settled();
+      closeDirectories();
       await bodies.close();
       certificates.close();
       await platform.close();

@@ -14,6 +14,7 @@ export const quarantineExamples: Examples<QuarantineEvent> = {
     }),
   ],
   QuarantineRetried: [example('QuarantineRetried', { messageId, reason: 'release 0.3 mends it' })],
+  QuarantineDiscarded: [example('QuarantineDiscarded', { messageId, reason: 'spam that nobody misses' })],
   QuarantineEnded: [example('QuarantineEnded', { messageId })],
 };
 

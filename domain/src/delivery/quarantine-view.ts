@@ -22,8 +22,8 @@ export const quarantineView: Projection<Row> = {
   name: 'quarantine_1',
   topics: ['decision'],
   inline: true,
-  types: ['MessageQuarantined', 'QuarantineRetried', 'QuarantineEnded'],
-  blind: ['MessageQuarantined', 'QuarantineEnded'],
+  types: ['MessageQuarantined', 'QuarantineRetried', 'QuarantineDiscarded', 'QuarantineEnded'],
+  blind: ['MessageQuarantined', 'QuarantineDiscarded', 'QuarantineEnded'],
   key: ['message_id'],
   columns: {
     message_id: 'text', state: 'text', sha256: 'bytea', size: 'bigint', partition: 'integer', position: 'bigint', error: 'text', tries: 'integer', since: 'bigint',
@@ -39,6 +39,7 @@ export const quarantineView: Projection<Row> = {
       }
       case 'QuarantineRetried':
         return row && { ...row, state: 'retrying' };
+      case 'QuarantineDiscarded':
       case 'QuarantineEnded':
         return null;
     }

@@ -9,8 +9,10 @@ import { MESSAGE_ID as messageId } from './testing.js';
 const facts: SetAside = { messageId, sha256: 'ab'.repeat(32), size: 10, partition: 2, position: 7, error: 'TypeError: no', tries: 5, since: 1_000 };
 const aside: QuarantineEvent = { type: 'MessageQuarantined', data: facts };
 const retried: QuarantineEvent = { type: 'QuarantineRetried', data: { messageId, reason: 'a new release' } };
+const discarded: QuarantineEvent = { type: 'QuarantineDiscarded', data: { messageId, reason: 'spam' } };
 const ended: QuarantineEvent = { type: 'QuarantineEnded', data: { messageId } };
 const retry = { type: 'Retry', messageId, reason: 'a new release' } as const;
+const discard = { type: 'Discard', messageId, reason: 'spam' } as const;
 
 describe('a message that cannot be delivered', () => {
   const message = given(quarantineDecider);
@@ -29,6 +31,22 @@ describe('a message that cannot be delivered', () => {
     message(aside, retried, ended).when(retry).refuses('not-quarantined');
   });
   it('must have been set aside to be tried again', () => message().when(retry).refuses('not-quarantined'));
+  it('is given up when an administrator says why, also while it is being tried again', () => {
+    message(aside).when(discard).then(discarded);
+    message(aside, retried).when(discard).then(discarded);
+    message(aside).when({ ...discard, reason: ' ' }).refuses('bad-reason');
+  });
+  it('is given up for good', () => {
+    const given = message(aside, retried, discarded);
+    given.when(discard).refuses('already-discarded');
+    given.when(retry).refuses('already-discarded');
+    given.when({ type: 'SetAside', ...facts }).thenNothing();
+    given.when({ type: 'End', messageId }).thenNothing();
+  });
+  it('is not given up when it is not, or no longer, set aside', () => {
+    message().when(discard).refuses('not-quarantined');
+    message(aside, retried, ended).when(discard).refuses('not-quarantined');
+  });
 });
 
 describe('the view of what is set aside', () => {
@@ -38,6 +56,7 @@ describe('the view of what is set aside', () => {
     expect(rows(aside)).toEqual([{ message_id: messageId, state: 'aside', sha256: `\\x${facts.sha256}`, size: 10, partition: 2, position: 7, error: 'TypeError: no', tries: 5, since: 1_000, aside_at: 9 }]);
     expect(rows(aside, retried)).toMatchObject([{ state: 'retrying' }]);
     expect(rows(aside, retried, ended)).toEqual([]);
+    expect(rows(aside, discarded)).toEqual([]);
   });
 });
 

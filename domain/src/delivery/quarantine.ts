@@ -26,16 +26,18 @@ export interface SetAside {
 export type QuarantineEvent =
   | Fact<'MessageQuarantined', SetAside>
   | Fact<'QuarantineRetried', { readonly messageId: string; readonly reason: string }>
+  /** An administrator gave it up: it is never delivered, nobody is told, and its body may be removed. */
+  | Fact<'QuarantineDiscarded', { readonly messageId: string; readonly reason: string }>
   /** It was delivered, in the same append. */
   | Fact<'QuarantineEnded', { readonly messageId: string }>;
 
 export type QuarantineCommand =
   | ({ readonly type: 'SetAside' } & SetAside)
-  | { readonly type: 'Retry'; readonly messageId: string; readonly reason: string }
+  | { readonly type: 'Retry' | 'Discard'; readonly messageId: string; readonly reason: string }
   | { readonly type: 'End'; readonly messageId: string };
 
-export type QuarantineRefusal = 'not-quarantined' | 'bad-reason';
-type State = 'none' | 'aside' | 'retrying';
+export type QuarantineRefusal = 'not-quarantined' | 'already-discarded' | 'bad-reason';
+type State = 'none' | 'aside' | 'retrying' | 'discarded';
 
 export const LONGEST_ERROR = 300;
 /** An error's message as an event may hold it: short, one line, and nothing that a database cannot store. */
@@ -49,14 +51,16 @@ export const quarantineDecider: Decider<QuarantineCommand, QuarantineEvent, Stat
     switch (command.type) {
       case 'SetAside': {
         const { type: _, ...data } = command;
-        return state === 'aside' ? [] : [{ type: 'MessageQuarantined', data }];
+        return state === 'aside' || state === 'discarded' ? [] : [{ type: 'MessageQuarantined', data }];
       }
       case 'Retry':
-        if (!isReason(command.reason)) throw new Refusal<QuarantineRefusal>('bad-reason');
-        if (state === 'none') throw new Refusal<QuarantineRefusal>('not-quarantined', messageId);
+        judge(command, state);
         return state === 'retrying' ? [] : [{ type: 'QuarantineRetried', data: { messageId, reason: command.reason } }];
+      case 'Discard': // of one that is being tried again, too: delivery's append then comes too late
+        judge(command, state);
+        return [{ type: 'QuarantineDiscarded', data: { messageId, reason: command.reason } }];
       case 'End':
-        return state === 'none' ? [] : [{ type: 'QuarantineEnded', data: { messageId } }];
+        return state === 'none' || state === 'discarded' ? [] : [{ type: 'QuarantineEnded', data: { messageId } }];
     }
   },
   evolve(_, { type }) {
@@ -65,10 +69,19 @@ export const quarantineDecider: Decider<QuarantineCommand, QuarantineEvent, Stat
         return 'aside';
       case 'QuarantineRetried':
         return 'retrying';
+      case 'QuarantineDiscarded':
+        return 'discarded';
       case 'QuarantineEnded':
         return 'none';
     }
   },
 };
+
+/** May an administrator decide about it? */
+function judge({ messageId, reason }: { readonly messageId: string; readonly reason: string }, state: State): void {
+  if (!isReason(reason)) throw new Refusal<QuarantineRefusal>('bad-reason');
+  if (state === 'discarded') throw new Refusal<QuarantineRefusal>('already-discarded', messageId);
+  if (state === 'none') throw new Refusal<QuarantineRefusal>('not-quarantined', messageId);
+}
 
 export const quarantineAggregate = { decider: quarantineDecider, upgrades: {} };

@@ -27,8 +27,9 @@ import { lockouts, settingsView } from '../policy/views.js';
 import { credentialsDecider, type CredentialsEvent } from '../routing/credentials.js';
 import { routingExamples } from '../routing/examples.js';
 import { gatewayDecider, type GatewayEvent } from '../routing/gateway.js';
+import { ldapDecider, type LdapEvent } from '../routing/ldap.js';
 import { relayDomainDecider, type RelayDomainEvent } from '../routing/verification.js';
-import { credentialsView, gatewayView, relayDomains } from '../routing/views.js';
+import { credentialsView, gatewayView, ldapDirectories, relayDomains } from '../routing/views.js';
 import { adminActions } from '../story/admin-actions.js';
 import { messages, sessions } from '../story/views.js';
 import { tlsPolicyExamples } from '../tls-policy/examples.js';
@@ -50,7 +51,7 @@ const contexts: readonly (readonly [string, Readonly<Record<string, readonly Rec
 ];
 const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
   Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
-const views = [domains, accounts, aliases, mailboxes, mailboxMessages, mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, queueView, noticeView, quarantineView, adminActions, sessions, messages] as unknown as readonly Projection[];
+const views = [domains, accounts, aliases, mailboxes, mailboxMessages, mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, ldapDirectories, queueView, noticeView, quarantineView, adminActions, sessions, messages] as unknown as readonly Projection[];
 
 describe('every event ever written', () => {
   it.each(all)('%s can still be read', (type, event, upgrades) => {
@@ -82,8 +83,9 @@ describe('every event ever written', () => {
     ['administrator', ['AdministratorAdded', 'TokenIssued', 'TokenRevoked', 'AdministratorRemoved'],
       (e: Fact) => administrator.evolve(administrator.initial, e as AdministratorEvent)],
     ['gateways', ['GatewayTableChanged'], (e: Fact) => gatewayDecider.evolve(gatewayDecider.initial, e as GatewayEvent)],
-    ['credentials', ['CredentialsAdded', 'CredentialsChanged', 'CredentialsRemoved'], (e: Fact) => credentialsDecider.evolve(undefined, e as CredentialsEvent)],
+    ['credentials', ['CredentialsAdded', 'CredentialsChanged', 'RefreshTokenReplaced', 'CredentialsRemoved'], (e: Fact) => credentialsDecider.evolve(undefined, e as CredentialsEvent)],
     ['relay domains', ['RelayDomainAdded', 'RelayDomainChanged', 'RelayDomainRemoved'], (e: Fact) => relayDomainDecider.evolve(undefined, e as RelayDomainEvent)],
+    ['LDAP directories', ['LdapDirectoryAdded', 'LdapDirectoryChanged', 'LdapDirectoryUseChanged', 'LdapDirectoryRemoved'], (e: Fact) => ldapDecider.evolve(undefined, e as LdapEvent)],
     ['quarantine', Object.keys(quarantineExamples), (e: Fact) => quarantineDecider.evolve(quarantineDecider.initial, e as QuarantineEvent)],
     ['queue', Object.keys(deliveryExamples), (e: Fact) => queueDecider.evolve(queueDecider.initial, e as Parameters<typeof queueDecider.evolve>[1])],
   ] as const)('tells the decider of %s something', (_, types, evolve) => {

@@ -31,6 +31,18 @@ describe('a relay domain', () => {
     history(added).when({ type: 'RemoveRecipients', recipients: ['ANN'] }).then(changed({ recipients: ['sales*@inner.test'] }));
     history(added).when({ type: 'RemoveRecipients', recipients: ['nobody'] }).thenNothing();
   });
+  it('names the directory that knows its recipients, as long as that is asked', () => {
+    const asked: RelayDomainEvent = { type: 'RelayDomainAdded', data: { ...inner, verify: 'ldap', ldap: 'ad' } };
+    history().when({ ...add, verify: 'ldap', ldap: 'AD' }).then(asked);
+    history(added).when({ type: 'ChangeRelayDomain', ldap: 'ad' }).then(changed({ verify: 'ldap', ldap: 'ad' }));
+    history(asked).when({ type: 'ChangeRelayDomain', ldap: 'other' }).then(changed({ verify: 'ldap', ldap: 'other' }));
+    history(asked).when({ type: 'ChangeRelayDomain', verify: 'ldap' }).thenNothing();
+    history(asked).when({ type: 'AddRecipients', recipients: ['ann'] }).thenNothing();
+    history(asked).when({ type: 'ChangeRelayDomain', verify: 'list' }).then(changed({}));
+    for (const ldap of [undefined, 'a b']) history().when({ ...add, verify: 'ldap', ldap }).refuses(ldap === undefined ? 'ldap-directory-needed' : 'bad-ldap-directory');
+    history(added).when({ type: 'ChangeRelayDomain', verify: 'ldap' }).refuses('ldap-directory-needed');
+    history(asked).when({ type: 'ChangeRelayDomain', verify: 'list', ldap: 'ad' }).refuses('ldap-directory-unused');
+  });
   it('is removed once', () => {
     history(added).when({ type: 'RemoveRelayDomain' }).then(removed);
     history(added, removed).when({ type: 'RemoveRelayDomain' }).thenNothing();

@@ -12,7 +12,16 @@ describe('the login mechanism', () => {
     ['XOAUTH2', ['XOAUTH2', 'PLAIN'], true, 'XOAUTH2'],
     ['CRAM-MD5', ['PLAIN'], true, undefined],
   ] as const)('for %s out of %j, encrypted %s, is %s', (wanted, offered, encrypted, expected) => {
-    expect(chooseMechanism(offered, wanted, encrypted)).toBe(expected);
+    expect(chooseMechanism(offered, { mechanism: wanted }, encrypted)).toBe(expected);
+  });
+  it.each([
+    ['any', ['PLAIN', 'XOAUTH2', 'OAUTHBEARER'], 'OAUTHBEARER'],
+    ['any', ['LOGIN', 'XOAUTH2'], 'XOAUTH2'],
+    ['any', ['PLAIN', 'LOGIN', 'CRAM-MD5'], undefined],
+    ['XOAUTH2', ['OAUTHBEARER', 'XOAUTH2'], 'XOAUTH2'],
+    ['PLAIN', ['PLAIN'], undefined],
+  ] as const)('for a token that is to go by %s, out of %j, is %s', (mechanism, offered, expected) => {
+    expect(chooseMechanism(offered, { mechanism, token: true }, true)).toBe(expected);
   });
 });
 

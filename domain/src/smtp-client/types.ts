@@ -19,11 +19,22 @@ export interface TlsDemand {
   readonly maxVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 }
 
-/** How to log in at a gateway. The secret is the password, or the access token for XOAUTH2. */
+/** How to log in at a gateway. The secret is the password, or the access token for XOAUTH2 and OAUTHBEARER. */
 export interface ClientCredentials {
-  readonly mechanism: 'PLAIN' | 'LOGIN' | 'CRAM-MD5' | 'XOAUTH2' | 'any';
+  readonly mechanism: 'PLAIN' | 'LOGIN' | 'CRAM-MD5' | 'XOAUTH2' | 'OAUTHBEARER' | 'any';
   readonly user: string;
   readonly secret: string;
+  /** The secret is an access token, good for a while. */
+  readonly token?: true;
+  /** The gateway does not take the secret: others to try once more on a new connection, undefined when there are none. Never rejects. */
+  renew?(): Promise<ClientCredentials | undefined>;
+}
+
+/** There are credentials, only no secret to log in with at the moment. `reply` has the form of a temporary SMTP reply; no secrets. */
+export class LoginUnavailable extends Error {
+  constructor(readonly reply: string) {
+    super(reply);
+  }
 }
 
 /** Whom to talk to. */

@@ -28,6 +28,7 @@ export const WORDS = {
   'login-in-plain': '450 4.7.11 Login needs encryption',
   'login-not-offered': '450 4.7.0 Login not offered',
   'login-mechanism': '450 4.7.0 No common login mechanism',
+  'no-access-token': '454 4.7.0 No access token for the gateway',
 
   'too-big': '552 5.3.4 Message too big for host',
   'eight-bit': '554 5.6.3 8-bit message, and host takes 7-bit only',

@@ -33,6 +33,9 @@ export const ADMIN_ACTIONS = {
   RelayDomainAdded: { en: 'added a relay domain', ja: '中継ドメインを追加' },
   RelayDomainChanged: { en: 'changed a relay domain', ja: '中継ドメインを変更' },
   RelayDomainRemoved: { en: 'removed a relay domain', ja: '中継ドメインを削除' },
+  LdapDirectoryAdded: { en: 'added an LDAP directory', ja: 'LDAP ディレクトリを追加' },
+  LdapDirectoryChanged: { en: 'changed an LDAP directory', ja: 'LDAP ディレクトリを変更' },
+  LdapDirectoryRemoved: { en: 'removed an LDAP directory', ja: 'LDAP ディレクトリを削除' },
   TlsPolicyChanged: { en: 'changed the TLS table', ja: 'TLS 表を変更' },
   SettingsChanged: { en: 'changed settings', ja: '設定を変更' },
   AddressReleased: { en: 'let an address in again', ja: '遮断を解除' },
@@ -49,6 +52,7 @@ export const ADMIN_ACTIONS = {
   RecipientRemoved: { en: 'removed a recipient', ja: '宛先を削除' },
   RecipientBounced: { en: 'bounced a recipient', ja: '宛先を配送不能として返送' },
   QuarantineRetried: { en: 'had a quarantined message tried again', ja: '隔離メッセージの再配送を要求' },
+  QuarantineDiscarded: { en: 'discarded a quarantined message', ja: '隔離メッセージを破棄' },
 } as const satisfies Record<string, Text>;
 
 export type AdminAction = keyof typeof ADMIN_ACTIONS;

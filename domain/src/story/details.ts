@@ -54,6 +54,7 @@ export const DETAILS: Details = {
   RecipientRefused: ({ address, rule, reply }) => [['recipient', address], ['rule', rule], ['reply', reply]],
   MessageQuarantined: ({ error, tries, since }, { when }) => [['error', error], ['tries', `${tries} (${when(since)})`]],
   QuarantineRetried: ({ reason }) => [['reason', reason]],
+  QuarantineDiscarded: ({ reason }) => [['reason', reason]],
   QuarantineEnded: () => [],
   RecipientRouted: ({ recipient, address, via, notify, orcpt }) => [
     ['recipient', recipient], ['address', address], viaOf(via),

@@ -28,6 +28,8 @@ export type End = { readonly address: string; readonly via: readonly string[] } 
   | { readonly kind: 'expired'; readonly rule: string; readonly reply: string }
   /** Taken out of the queue by people. */
   | { readonly kind: 'removed'; readonly reason: string }
+  /** Given up by people before it was delivered anywhere: the whole message, which was set aside. `address` is the recipient's. */
+  | { readonly kind: 'discarded'; readonly reason: string }
 );
 
 /** What became of each recipient of an accepted (or here written) message, in envelope order; [] when the events hold no such. */
@@ -45,6 +47,7 @@ class Ends {
   readonly #attempts = new Map<string, number>();
   /** A copy may be removed before the story, by time, tells of its delivery. */
   readonly #expunged = new Set<string>();
+  #discarded: string | undefined;
   readonly #ranges: { readonly mailboxId: string; readonly ranges: readonly UidRange[] }[] = [];
 
   tell(event: StoryEvent & { readonly at: number }): void {
@@ -75,6 +78,9 @@ class Ends {
         }
         return;
       }
+      case 'QuarantineDiscarded':
+        this.#discarded = event.data.reason;
+        return;
       default:
         this.#queue(event);
     }
@@ -156,9 +162,10 @@ class Ends {
     const ways = new Map<string, End[]>([...this.#recipients].map((recipient) => [recipient, []]));
     if (ways.size === 0) return [];
     for (const { recipient, end } of this.#ends.values()) ways.set(recipient, [...(ways.get(recipient) ?? []), end]);
-    return [...ways].map(([recipient, ends]) => ({ recipient, ends }));
+    return [...ways].map(([recipient, ends]) => ({ recipient, ends: ends.length === 0 && this.#discarded !== undefined ? [discarded(recipient, this.#discarded)] : ends }));
   }
 }
 
+const discarded = (address: string, reason: string): End => ({ kind: 'discarded', address, via: [], reason });
 const ground = ({ address, via }: End): { readonly address: string; readonly via: readonly string[] } => ({ address, via });
 const lastOf = (end: End): { readonly last?: LastTry } => ('last' in end && end.last !== undefined ? { last: end.last } : {});

@@ -19,7 +19,7 @@ const FACTS = ['MessageAccepted', 'MessageRefused', 'RecipientRefused'] as const
 const DECISIONS = [
   'MessageAppended', 'MessageExpunged', 'MessagesAppended', 'MessagesExpunged', 'RecipientRouted', 'RecipientBounced', 'MessageQueued', 'DeliveryAttempted', 'RecipientExpired',
   'RecipientHeld', 'RecipientReleased', 'RetryRequested', 'RecipientRerouted', 'RecipientPrioritized', 'RecipientChanged', 'RecipientRemoved', 'NoticeOwed',
-  'NoticeSent', 'MessageSubmitted', 'MessageQuarantined', 'QuarantineRetried', 'QuarantineEnded',
+  'NoticeSent', 'MessageSubmitted', 'MessageQuarantined', 'QuarantineRetried', 'QuarantineDiscarded', 'QuarantineEnded',
 ] as const;
 const ABOUT_SESSIONS = ['SessionOpened', 'TlsStarted', 'LoginSucceeded', 'LoginFailed', 'CommandRefused', 'SessionClosed'] as const;
 

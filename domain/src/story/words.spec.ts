@@ -113,6 +113,12 @@ describe('the story of an accepted message', () => {
       '    bob@x.test → メールボックス bob@x.test INBOX UID 7 (削除済み)',
     ));
 
+  it('says of a message given up that it went nowhere', () =>
+    expect(tell([accepted, recorded('MessageQuarantined'), recorded('QuarantineDiscarded')], UTC).slice(-4)).toEqual([
+      'What became of each recipient:',
+      ...['bob', 'all', 'late'].map((name) => `    ${name}@x.test → discarded by an administrator (spam that nobody misses)`),
+    ]));
+
   it('says no outcome of a message that was not accepted', () =>
     expect(tell([recorded('MessageRefused')], UTC).join()).not.toContain(WORDS.outcome.en));
 });

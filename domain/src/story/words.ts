@@ -73,6 +73,8 @@ function wordsOf(end: End, { language, when }: Tongue): string {
       return `${end.address} ${WORDS.expired[language]}: ${end.reply} (${end.rule})`;
     case 'removed':
       return `${end.address} ${WORDS.takenOut[language]} (${end.reason})`;
+    case 'discarded':
+      return `${WORDS.discarded[language]} (${end.reason})`;
   }
 }
 

@@ -5,15 +5,17 @@ import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
 import { canonical, domainOf } from '@kiroku/domain/mail/address.js';
 import {
-  checkSecret, credentialsDecider, credentialsName, type CredentialsEvent, type CredentialsState, credentialsStream, type Mechanism, requireCredentials,
+  credentialsDecider, credentialsName, type CredentialsEvent, type CredentialsRefusal, type CredentialsState, credentialsStream, type Mechanism, requireCredentials,
 } from '@kiroku/domain/routing/credentials.js';
 import { credentialsIn, type GatewayCommand, gatewayDecider, type GatewayEvent, GATEWAYS_STREAM } from '@kiroku/domain/routing/gateway.js';
 import { type GatewayLine, printTable } from '@kiroku/domain/routing/gateway-table.js';
 import type { Route } from '@kiroku/domain/routing/hosts.js';
+import type { KeptOAuthClient, OAuthClient } from '@kiroku/domain/routing/oauth-client.js';
 import { RouteTable } from '@kiroku/domain/routing/route-table.js';
 import type pg from 'pg';
-import { sealGatewaySecret } from '../auth/gateway-secret.js';
 import type { ServerKey } from '../auth/seal.js';
+import { AccessTokens, NoAccessToken } from '../oauth/access-tokens.js';
+import { sealChange, sealNew, type SecretWish } from './credentials-wish.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
 export type NumberedLine = GatewayLine & { /** From 1, as in the exported text. */ readonly line: number };
@@ -39,9 +41,20 @@ export interface CredentialsInfo {
   readonly name: string;
   readonly mechanism: string;
   readonly user: string;
-  /** Epoch ms. */
+  /** Where access tokens come from; absent where the secret itself is sent. */
+  readonly oauth?: OAuthClient;
+  /** Epoch ms. Refresh tokens that the server replaces are no change. */
   readonly createdAt: number;
   readonly changedAt: number;
+}
+
+/** What an access token is good for; never the token. */
+export interface TokenInfo {
+  readonly name: string;
+  readonly user: string;
+  readonly tokenUrl: string;
+  /** Epoch ms; absent when the server does not say. */
+  readonly expiresAt?: number;
 }
 
 /** Where a recipient's mail would go, and why. */
@@ -60,7 +73,7 @@ export interface RouteInfo {
 
 type TableCommand = Exclude<GatewayCommand, { readonly type: 'ForgetCredentials' }>;
 interface TableRow { revision: number; forward_all: boolean; lines: string; changed_at: number; changed_by: string }
-interface CredentialsRow { name: string; mechanism: string; user: string; created_at: number; changed_at: number }
+interface CredentialsRow { name: string; mechanism: string; user: string; oauth: string; created_at: number; changed_at: number }
 type Last = Awaited<ReturnType<Engine['store']['readLast']>>;
 
 /** Others may be importing tables all the time. */
@@ -73,6 +86,7 @@ export class GatewayAdmin {
     private readonly pool: pg.Pool,
     private readonly engine: Engine,
     private readonly key: ServerKey,
+    private readonly tokens: Pick<AccessTokens, 'fresh'> = new AccessTokens({ pool, engine, key, trouble: () => undefined }),
   ) {}
 
   async table(): Promise<GatewayTableInfo> {
@@ -132,7 +146,7 @@ export class GatewayAdmin {
   async credentials({ after, limit }: PageQuery): Promise<Page<CredentialsInfo>> {
     const { rows } = await this.pool.query<CredentialsRow>({
       name: 'admin-credentials',
-      text: 'SELECT name, mechanism, "user", created_at, changed_at FROM view.credentials_1 WHERE name > $1 ORDER BY name LIMIT $2', values: [after ?? '', limit + 1],
+      text: 'SELECT name, mechanism, "user", oauth, created_at, changed_at FROM view.credentials_2 WHERE name > $1 ORDER BY name LIMIT $2', values: [after ?? '', limit + 1],
     });
     return pageOf(rows, limit, credentialsInfo, (row) => row.name);
   }
@@ -141,27 +155,50 @@ export class GatewayAdmin {
   async oneCredentials(text: string): Promise<CredentialsInfo> {
     const name = credentialsName(text);
     const { rows } = await this.pool.query<CredentialsRow>({
-      name: 'admin-one-credentials', text: 'SELECT name, mechanism, "user", created_at, changed_at FROM view.credentials_1 WHERE name = $1', values: [name],
+      name: 'admin-one-credentials', text: 'SELECT name, mechanism, "user", oauth, created_at, changed_at FROM view.credentials_2 WHERE name = $1', values: [name],
     });
     if (!rows[0]) throw new Refusal('no-such-credentials', name);
     return credentialsInfo(rows[0]);
   }
 
   /** @throws Refusal `bad-credentials`, `credentials-exist` */
-  async addCredentials(wish: { readonly name: string; readonly mechanism: Mechanism; readonly user: string; readonly secret: string }, origin: Origin): Promise<void> {
+  async addCredentials(wish: { readonly name: string; readonly mechanism: Mechanism; readonly user: string } & SecretWish, origin: Origin): Promise<void> {
     const name = credentialsName(wish.name);
-    const sealed = sealGatewaySecret(checkSecret(wish.secret), this.key, name);
     const { mechanism, user } = wish;
-    await this.#credentials(name, origin, (state) => credentialsDecider.decide({ type: 'AddCredentials', name, mechanism, user, sealed, now: this.engine.clock.now() }, state));
+    const command = { type: 'AddCredentials', name, mechanism, user, ...sealNew(wish, this.key, name), now: this.engine.clock.now() } as const;
+    await this.#credentials(name, origin, (state) => credentialsDecider.decide(command, state));
   }
 
   /** @throws Refusal `bad-credentials`, `no-such-credentials` */
-  async changeCredentials(
-    text: string, { secret, mechanism, user }: { readonly mechanism?: Mechanism | undefined; readonly user?: string | undefined; readonly secret?: string | undefined }, origin: Origin,
-  ): Promise<void> {
+  async changeCredentials(text: string, wish: { readonly mechanism?: Mechanism | undefined; readonly user?: string | undefined } & SecretWish, origin: Origin): Promise<void> {
     const name = credentialsName(text);
-    const sealed = secret === undefined ? undefined : sealGatewaySecret(checkSecret(secret), this.key, name);
-    await this.#credentials(name, origin, (state) => credentialsDecider.decide({ type: 'ChangeCredentials', mechanism, user, sealed }, state));
+    const { mechanism, user } = wish;
+    await this.#credentials(name, origin, (state) => {
+      const secrets = typeof state === 'object' ? sealChange(wish, state, this.key, name) : {};
+      return credentialsDecider.decide({ type: 'ChangeCredentials', mechanism, user, ...secrets, now: this.engine.clock.now() }, state);
+    });
+  }
+
+  /**
+   * Fetches an access token as delivery would.
+   * @throws Refusal `no-such-credentials`; `fixed-secret` when there is nothing to fetch; `no-access-token` with the reason.
+   */
+  async testCredentials(text: string): Promise<TokenInfo> {
+    const name = credentialsName(text);
+    const { rows } = await this.pool.query<{ user: string; sealed: string; oauth: string; created_at: number }>({
+      name: 'admin-test-credentials', text: 'SELECT "user", sealed, oauth, created_at FROM view.credentials_2 WHERE name = $1', values: [name],
+    });
+    const [row] = rows;
+    if (!row) throw new Refusal<CredentialsRefusal>('no-such-credentials', name);
+    if (row.oauth === '') throw new Refusal<CredentialsRefusal>('fixed-secret', name);
+    const oauth = JSON.parse(row.oauth) as KeptOAuthClient;
+    try {
+      const { expiresAt } = await this.tokens.fresh({ name, sealed: row.sealed, createdAt: row.created_at, oauth });
+      return { name, user: row.user, tokenUrl: oauth.tokenUrl, ...(expiresAt !== undefined && { expiresAt }) };
+    } catch (error) {
+      if (error instanceof NoAccessToken) throw new Refusal<CredentialsRefusal>('no-access-token', error.detail);
+      throw error;
+    }
   }
 
   /** @throws Refusal `no-such-credentials`, `credentials-in-use` */
@@ -206,5 +243,9 @@ const stateIn = <C, E extends Fact, S>(last: Last, stream: string, decider: Deci
 const tableIn = (last: Last) => stateIn<GatewayCommand, GatewayEvent, typeof gatewayDecider.initial>(last, GATEWAYS_STREAM, gatewayDecider);
 const credentialsOf = (last: Last, name: string): CredentialsState => stateIn(last, credentialsStream(name), credentialsDecider);
 
-const credentialsInfo = ({ name, mechanism, user, created_at, changed_at }: CredentialsRow): CredentialsInfo =>
-  ({ name, mechanism, user, createdAt: created_at, changedAt: changed_at });
+function credentialsInfo({ name, mechanism, user, oauth, created_at, changed_at }: CredentialsRow): CredentialsInfo {
+  const info = { name, mechanism, user, createdAt: created_at, changedAt: changed_at };
+  if (oauth === '') return info;
+  const { tokenUrl, clientId, scope, grant } = JSON.parse(oauth) as KeptOAuthClient;
+  return { ...info, oauth: { tokenUrl, clientId, scope, grant } };
+}

@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { base32 } from '../ids/ids.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
-export const MESSAGE_STATES = ['refused', 'pending', 'quarantined', 'bounced', 'queued', 'delivered'] as const;
+export const MESSAGE_STATES = ['refused', 'pending', 'quarantined', 'discarded', 'bounced', 'queued', 'delivered'] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
 export interface MessageInfo {
@@ -63,7 +63,8 @@ interface MessageRow {
 }
 
 const STATE = `CASE WHEN refused_at IS NOT NULL THEN 'refused' WHEN EXISTS (SELECT FROM view.quarantine_1 x WHERE x.message_id = m.message_id) THEN 'quarantined' WHEN bounced > 0 THEN 'bounced'
-  WHEN EXISTS (SELECT FROM view.queue_1 q WHERE q.message_id = m.message_id) THEN 'queued' WHEN delivered + sent > 0 THEN 'delivered' ELSE 'pending' END`;
+  WHEN EXISTS (SELECT FROM view.queue_1 q WHERE q.message_id = m.message_id) THEN 'queued' WHEN delivered + sent > 0 THEN 'delivered'
+  WHEN EXISTS (SELECT FROM view.admin_action_1 a WHERE a.subject = m.message_id AND a.type = 'QuarantineDiscarded') THEN 'discarded' ELSE 'pending' END`;
 const COLUMNS = `message_id, header_message_id, session, sender, recipients, size, encode(sha256, 'hex') AS sha256, accepted_at, refused_at,
   refused_by, delivered, remote, sent, bounced, facts, decisions, ${STATE} AS state`;
 /** ms from MAIL to the end of data, at most: the default of `sessionTime`. A queue id is made at MAIL. */

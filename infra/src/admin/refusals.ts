@@ -4,6 +4,7 @@ import type { DirectoryRefusal } from '@kiroku/domain/directory/refusals.js';
 import type { AdministratorRefusal } from '@kiroku/domain/policy/administrator.js';
 import type { CredentialsRefusal } from '@kiroku/domain/routing/credentials.js';
 import type { GatewayRefusal } from '@kiroku/domain/routing/gateway.js';
+import type { LdapRefusal } from '@kiroku/domain/routing/ldap.js';
 import type { RelayDomainRefusal } from '@kiroku/domain/routing/verification.js';
 import type { TlsPolicyRefusal } from '@kiroku/domain/tls-policy/table.js';
 import type { MailboxAdminRefusal } from './mailboxes.js';
@@ -15,6 +16,7 @@ export type AdminReason =
   | GatewayRefusal
   | CredentialsRefusal
   | RelayDomainRefusal
+  | LdapRefusal
   | TlsPolicyRefusal
   | QueueRefusal
   | QuarantineRefusal
@@ -57,6 +59,7 @@ export const STATUS = {
   'no-such-line': 404,
   'no-such-credentials': 404,
   'no-such-relay-domain': 404,
+  'no-such-ldap-directory': 404,
   'unknown-recipient': 404,
   'not-quarantined': 404,
   'no-such-mailbox': 404,
@@ -74,11 +77,15 @@ export const STATUS = {
   'stale-table': 409,
   'credentials-exist': 409,
   'credentials-in-use': 409,
+  'fixed-secret': 409,
   'relay-domain-exists': 409,
   'domain-is-local': 409,
+  'ldap-directory-exists': 409,
+  'ldap-directory-in-use': 409,
   'not-queued-yet': 409,
   'already-held': 409,
   'not-held': 409,
+  'already-discarded': 409,
   held: 409,
   'same-route': 409,
   'same-priority': 409,
@@ -109,6 +116,11 @@ export const STATUS = {
   'unknown-credentials': 422,
   'bad-recipient': 422,
   'too-many-recipients': 422,
+  'bad-ldap-directory': 422,
+  'bad-ldap-filter': 422,
+  'unknown-ldap-directory': 422,
+  'ldap-directory-needed': 422,
+  'ldap-directory-unused': 422,
   'bad-route': 422,
   'bad-priority': 422,
   'bad-reason': 422,
@@ -117,6 +129,7 @@ export const STATUS = {
   'bad-rights': 422,
   'unknown-identifier': 422,
   internal: 500,
+  'no-access-token': 502,
   unavailable: 503,
 } as const satisfies Record<AdminReason, number>;
 

@@ -57,6 +57,22 @@ describe('the answer of an inner server', () => {
     expect(await calls.verdict('ann@inner.test')).toBe('temporary');
   });
 
+  it('of another source, or of one that was changed since, is asked again; an old yes still counts', async () => {
+    const { server, clock, calls } = inner('yes');
+    const ad = { name: 'ad', revision: 1 };
+    expect(await calls.verdict('ann@inner.test', ad)).toBe('yes');
+    server.says = 'no';
+    expect(await calls.verdict('ann@inner.test', ad)).toBe('yes');
+    server.says = 'temporary';
+    expect(await calls.verdict('ann@inner.test', { ...ad, revision: 2 })).toBe('yes');
+    clock.advance(5 * MINUTE);
+    server.says = 'no';
+    expect(await calls.verdict('ann@inner.test', { ...ad, revision: 2 })).toBe('no');
+    server.says = 'yes';
+    expect(await calls.verdict('ann@inner.test')).toBe('yes');
+    expect(server.asked).toHaveLength(4);
+  });
+
   it('is asked for once by all who ask at the same time', async () => {
     const { server, calls } = inner('no');
     expect(await Promise.all(Array.from({ length: 100 }, () => calls.verdict('ann@inner.test')))).toEqual(Array.from({ length: 100 }, () => 'no'));

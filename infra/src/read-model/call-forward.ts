@@ -1,7 +1,8 @@
 import type { Clock } from '@kiroku/domain/kernel/clock.js';
 import { canonical } from '@kiroku/domain/mail/address.js';
-import type { AskInnerServer, Verdict } from '@kiroku/domain/routing/verification.js';
+import type { Verdict } from '@kiroku/domain/routing/verification.js';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../cache/bound.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -14,7 +15,15 @@ const KEPT = 100_000;
 /** Questions under way, in all: a flood of made-up addresses must not become a flood for the inner server. */
 const AT_ONCE = 50;
 
-interface Kept {
+/** Who is asked. What was said by another one, or by the same before it was changed, is asked again. */
+export interface Source {
+  readonly name: string;
+  readonly revision: number;
+}
+/** The server behind the gateway, whichever that is. */
+const INNER: Source = { name: '', revision: 0 };
+
+interface Kept extends Source {
   readonly verdict: Verdict;
   /** Epoch ms: when to ask again. */
   readonly until: number;
@@ -22,44 +31,45 @@ interface Kept {
   readonly yesAt: number;
 }
 
-/** What inner servers say of recipients, remembered. Kept per process: each asks for itself. */
+/** What inner servers, or directories, say of recipients, remembered. Kept per process: each asks for itself. */
 export class CallForward {
-  readonly #kept = new LRUCache<string, Kept>({ max: KEPT });
+  readonly #kept = new LRUCache<string, Kept>(atMost(KEPT));
   readonly #asking = new Map<string, Promise<Verdict>>();
 
   /** @param ask bounded in time by the caller's client; what it throws counts as `temporary`. */
   constructor(
-    private readonly ask: AskInnerServer,
+    private readonly ask: (address: string, source: Source) => Promise<Verdict>,
     private readonly clock: Clock,
     /** Told of each question asked, for metrics. */
-    private readonly asked: (verdict: Verdict) => void = () => undefined,
+    private readonly asked: (verdict: Verdict, source: Source) => void = () => undefined,
   ) {}
 
   /** Never rejects. Equal questions at the same time are asked once; those beyond 50 others are `temporary` at once. */
-  verdict(address: string): Promise<Verdict> {
+  verdict(address: string, source: Source = INNER): Promise<Verdict> {
     const name = canonical(address);
     if (name === undefined) return Promise.resolve('no');
     const kept = this.#kept.get(name);
-    if (kept && this.clock.now() < kept.until) return Promise.resolve(kept.verdict);
-    const asking = this.#asking.get(name);
+    if (kept && this.clock.now() < kept.until && kept.name === source.name && kept.revision === source.revision) return Promise.resolve(kept.verdict);
+    const question = `${source.name} ${source.revision} ${name}`;
+    const asking = this.#asking.get(question);
     if (asking) return asking;
     if (this.#asking.size >= AT_ONCE) return Promise.resolve(this.#without(kept));
-    const answer = this.#question(name, address, kept).finally(() => this.#asking.delete(name));
-    this.#asking.set(name, answer);
+    const answer = this.#question(name, address, source, kept).finally(() => this.#asking.delete(question));
+    this.#asking.set(question, answer);
     return answer;
   }
 
-  async #question(name: string, address: string, kept: Kept | undefined): Promise<Verdict> {
+  async #question(name: string, address: string, source: Source, kept: Kept | undefined): Promise<Verdict> {
     let said: Verdict = 'temporary';
     try {
-      said = await this.ask(address);
+      said = await this.ask(address, source);
     } catch {
       // not asked after all
     }
-    this.asked(said);
+    this.asked(said, source);
     const now = this.clock.now();
     const verdict = said === 'temporary' ? this.#without(kept) : said;
-    this.#kept.set(name, { verdict, until: now + HOLDS[said], yesAt: said === 'yes' ? now : said === 'no' ? 0 : (kept?.yesAt ?? 0) });
+    this.#kept.set(name, { name: source.name, revision: source.revision, verdict, until: now + HOLDS[said], yesAt: said === 'yes' ? now : said === 'no' ? 0 : (kept?.yesAt ?? 0) });
     return verdict;
   }
 

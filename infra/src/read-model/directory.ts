@@ -45,7 +45,7 @@ export class PostgresDirectory implements Directory, CredentialSource {
       text: `SELECT 'domain' AS kind, NULL::uuid AS id, name AS address, enabled, NULL::boolean AS smtp, NULL::boolean AS pop3, NULL::boolean AS imap,
                NULL::bigint AS quota, NULL::uuid AS inbox, NULL::bigint AS used, NULL::boolean AS wildcard, NULL::text AS targets
              FROM view.domain_1 WHERE name = ANY($2)
-             UNION ALL SELECT 'relay', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM view.relay_domain_1 WHERE name = ANY($2)
+             UNION ALL SELECT 'relay', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM view.relay_domain_2 WHERE name = ANY($2)
              UNION ALL SELECT 'account', ${ACCOUNT}, NULL, NULL FROM view.account_1 a WHERE a.address = ANY($1)
              UNION ALL SELECT 'alias', NULL, address, enabled, NULL, NULL, NULL, NULL, NULL, NULL, wildcard, targets
              FROM view.alias_1 WHERE enabled AND address = ANY($1)

@@ -5,6 +5,7 @@ import { routeKey } from '@kiroku/domain/routing/hosts.js';
 import { routeOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
 import { GatewayAdmin } from '../admin/gateways.js';
 import { SealBroken } from '../auth/seal.js';
+import { AccessTokens } from '../oauth/access-tokens.js';
 import { PostgresGateways } from './gateways.js';
 import { Rebuild } from './rebuild.js';
 import { type TestHistory, testHistory } from './testing.js';
@@ -23,7 +24,7 @@ afterAll(() => h.close());
 
 const reader = (serverKey = key) => {
   const member = h.another();
-  const gateways = new PostgresGateways(member.pool, serverKey, member.engine.clock);
+  const gateways = new PostgresGateways(member.pool, serverKey, member.engine.clock, new AccessTokens({ pool: member.pool, engine: member.engine, key: serverKey, trouble: () => undefined }));
   const to = async (address: string, sender = '') => routeKey(routeOf({ address, sender }, await gateways.table()));
   return { gateways, to, clock: member.engine.clock };
 };
@@ -109,16 +110,16 @@ describe('credentials', () => {
     expect(await gateways.credentials('isp')).toEqual({ mechanism: 'CRAM-MD5', user: 'kiroku', secret: 'hunter2 秘密' });
     await admin.changeCredentials('Isp', { secret: 'hunter3', mechanism: 'XOAUTH2' }, ORIGIN);
     expect(await gateways.credentials('isp')).toEqual({ mechanism: 'XOAUTH2', user: 'kiroku', secret: 'hunter3' });
-    const stored = JSON.stringify([await events('credentials-isp'), (await h.pool.query('SELECT * FROM view.credentials_1')).rows, await admin.credentials({ limit: 10 })]);
+    const stored = JSON.stringify([await events('credentials-isp'), (await h.pool.query('SELECT * FROM view.credentials_2')).rows, await admin.credentials({ limit: 10 })]);
     expect(stored).not.toMatch(/hunter|秘密/);
     expect(await admin.oneCredentials('isp')).toEqual({ name: 'isp', mechanism: 'XOAUTH2', user: 'kiroku', createdAt: expect.any(Number), changedAt: expect.any(Number) });
   });
 
   it('open with their own key and under their own name only', async () => {
     await expect(reader(randomBytes(32)).gateways.credentials('isp')).rejects.toThrow(SealBroken);
-    await h.pool.query(`INSERT INTO view.credentials_1 SELECT 'stolen', mechanism, "user", sealed, created_at, changed_at FROM view.credentials_1 WHERE name = 'isp'`);
+    await h.pool.query(`INSERT INTO view.credentials_2 SELECT 'stolen', mechanism, "user", sealed, oauth, created_at, changed_at FROM view.credentials_2 WHERE name = 'isp'`);
     await expect(reader().gateways.credentials('stolen')).rejects.toThrow(SealBroken);
-    await h.pool.query(`DELETE FROM view.credentials_1 WHERE name = 'stolen'`);
+    await h.pool.query(`DELETE FROM view.credentials_2 WHERE name = 'stolen'`);
   });
 
   it('must be there before a line can use them, and stay while one does', async () => {
@@ -149,7 +150,7 @@ describe('credentials', () => {
 });
 
 describe('the views', () => {
-  it.each(['gateway_1', 'credentials_1'])('%s is rebuilt to the same', async (name) => {
+  it.each(['gateway_1', 'credentials_2'])('%s is rebuilt to the same', async (name) => {
     const view = INLINE_VIEWS.find((v) => v.name === name);
     expect((await new Rebuild(h.log, h.pool, view as NonNullable<typeof view>).verify()).differences).toEqual([]);
   });

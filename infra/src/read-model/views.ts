@@ -9,7 +9,7 @@ import { mailboxStates } from '@kiroku/domain/mailbox/state-view.js';
 import { mailboxes, mailboxKeywords, mailboxMessages, mailboxVanished } from '@kiroku/domain/mailbox/views.js';
 import { administrators } from '@kiroku/domain/policy/administrator-view.js';
 import { lockouts, settingsView } from '@kiroku/domain/policy/views.js';
-import { credentialsView, gatewayView, relayDomains } from '@kiroku/domain/routing/views.js';
+import { credentialsView, gatewayView, ldapDirectories, relayDomains } from '@kiroku/domain/routing/views.js';
 import { adminActions } from '@kiroku/domain/story/admin-actions.js';
 import { messages, sessions } from '@kiroku/domain/story/views.js';
 import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js';
@@ -17,7 +17,7 @@ import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js
 /** Written in the transaction of the event store's append (promise 3). */
 export const INLINE_VIEWS = [
   domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView, quarantineView,
-  mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, gatewayView, credentialsView, relayDomains, tlsPolicyView, tlsReportView, adminActions,
+  mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, gatewayView, credentialsView, relayDomains, ldapDirectories, tlsPolicyView, tlsReportView, adminActions,
 ] as unknown as readonly Projection[];
 /** Kept up to date by the worker. */
 export const FOLLOWING_VIEWS = [messages, sessions] as unknown as readonly Projection[];

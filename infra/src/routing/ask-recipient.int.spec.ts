@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Host, Route } from '@kiroku/domain/routing/hosts.js';
 import { RouteTable } from '@kiroku/domain/routing/route-table.js';
 import { isRow, parseTable } from '@kiroku/domain/routing/gateway-table.js';
-import type { TlsDemand } from '@kiroku/domain/smtp-client/types.js';
+import { type ClientCredentials, LoginUnavailable, type TlsDemand } from '@kiroku/domain/smtp-client/types.js';
 import type { Script, ScriptedSmtp } from '../rig/scripted-smtp.js';
 import { until } from '../rig/until.js';
 import { smtpClient } from '../smtp-client/open-conversation.js';
@@ -116,6 +116,24 @@ describe('the server behind a gateway, asked about a recipient', () => {
     const server = await inner();
     expect(await asker([server.port], { table: () => tableOf('*, inner.test, 25') }).ask('Bob@日本.test')).toBe('yes');
     expect(server.heard[2]).toBe('RCPT TO:<Bob@xn--wgv71a.test>');
+  });
+});
+
+describe('a recipient at a gateway that wants an access token', () => {
+  const table = () => tableOf('y.test, inner.test, 2525, m365');
+  const token = (secret: string, renew?: () => Promise<ClientCredentials | undefined>): ClientCredentials => ({ mechanism: 'any', user: 'ann', secret, token: true, ...(renew && { renew }) });
+
+  it('is asked about with it, and with a fresh one when it was taken back', async () => {
+    const fresh = Buffer.from('user=ann\x01auth=Bearer fresh\x01\x01').toString('base64');
+    const server = await stage.server({ AUTH: (line) => (line.endsWith(fresh) ? '235 2.7.0 ok' : '535 5.7.8 expired') }, { extensions: ['AUTH XOAUTH2'] });
+    expect(await asker([server.port], { table, credentials: async () => token('stale', async () => token('fresh')) }).ask('bob@y.test')).toBe('yes');
+    expect(server.connections).toHaveLength(2);
+  });
+
+  it('is a matter of time while there is none, which has been told already', async () => {
+    const server = await inner();
+    const { ask, troubles } = asker([server.port], { table, credentials: () => Promise.reject(new LoginUnavailable('454 4.7.0 No access token for the gateway')) });
+    expect([await ask('bob@y.test'), troubles, server.connections]).toEqual(['temporary', [], []]);
   });
 });
 

@@ -2,7 +2,7 @@ import { canonicalDomain, domainOf, formatAddress, parseAddress } from '@kiroku/
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
 import { gatewayOf, type RouteTable } from '@kiroku/domain/routing/route-table.js';
 import type { AskInnerServer, Verdict } from '@kiroku/domain/routing/verification.js';
-import { type AskingConversation, type ClientCredentials, ConnectFailed, type OpenConversation, type VerifyResult } from '@kiroku/domain/smtp-client/types.js';
+import { type AskingConversation, type ClientCredentials, ConnectFailed, LoginUnavailable, type OpenConversation, type VerifyResult } from '@kiroku/domain/smtp-client/types.js';
 import type { TlsPlan } from '@kiroku/domain/tls-policy/demands.js';
 
 export interface AskParts {
@@ -11,7 +11,7 @@ export interface AskParts {
   readonly hosts: (route: Route) => Promise<Hosts>;
   /** How to encrypt towards a host. */
   readonly tls: (host: Host, route: Route) => Promise<TlsPlan>;
-  /** Undefined: there are none of that name. */
+  /** Undefined: there are none of that name. @throws LoginUnavailable when they cannot be used now: whoever throws it has told. */
   readonly credentials: (name: string) => Promise<ClientCredentials | undefined>;
   /** Give it timeouts of its own, shorter than delivery's: what is late here is closed only when they end. */
   readonly open: OpenConversation<AskingConversation>;
@@ -43,7 +43,7 @@ export function askRecipient(parts: AskParts): AskInnerServer {
     try {
       return await Promise.race([question.answer(), late]);
     } catch (error) {
-      parts.trouble(error);
+      if (!(error instanceof LoginUnavailable)) parts.trouble(error);
       return 'temporary';
     } finally {
       clearTimeout(timer);

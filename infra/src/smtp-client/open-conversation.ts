@@ -6,6 +6,7 @@ import { tlsFactsOf } from '../net/tls-source.js';
 import { type Broken, ClientSocket } from './client-socket.js';
 import { Conversation, type ConversationOptions } from './conversation.js';
 import { login } from './login.js';
+import { loginAgain } from './login-again.js';
 import { TlsContexts } from './tls-options.js';
 import { verifyPeer } from './tls-verify.js';
 
@@ -24,10 +25,10 @@ const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL',
 const SOURCE = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EINVAL', 'EAFNOSUPPORT']);
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 
-/** The SMTP client (RFC 5321 and its extensions). What it returns may be called any number of times at once; each call is one connection. */
+/** The SMTP client (RFC 5321 and its extensions). What it returns may be called any number of times at once; each call is one connection, or two where the first ends with a token refused. */
 export function smtpClient(options: SmtpClientOptions = {}): OpenConversation<AskingConversation> {
   const contexts = new TlsContexts(options.ca);
-  return (target, signal) => new Opening(target, options, contexts, signal).run();
+  return loginAgain((target, signal) => new Opening(target, options, contexts, signal).run());
 }
 
 /** The steps from nothing to a conversation; each throws ConnectFailed. */
@@ -135,7 +136,7 @@ class Opening {
     const { credentials, tls } = this.target;
     if (!credentials) return offers;
     if (!socket.tls && tls.mode !== 'off') throw new ConnectFailed('AUTH', 'deferred', 'line', WORDS['login-in-plain']);
-    await login(socket, offers, credentials, this.timeouts.command);
+    await login(socket, offers, credentials, this.target, this.timeouts.command);
     return offers;
   }
 

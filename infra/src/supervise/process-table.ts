@@ -20,6 +20,20 @@ export function startOf(pid: number): string | undefined {
   }
 }
 
+/** ms of CPU time per tick: USER_HZ, 100 on every Linux (proc(5)). */
+const TICK = 10;
+
+/** CPU time in ms that a process's main thread has used so far. Other threads (garbage collection, hashing) do not count. Undefined without /proc. */
+export function cpuOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // utime is the 12th field after the name, stime the 13th
+    return (Number(fields[11]) + Number(fields[12])) * TICK;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The processes that work in `folder` (by inode: renaming the folder or hiding its path changes nothing) and run one of these programs.
  * Sees what /proc shows to us: all as root, our own otherwise. Empty on systems without /proc.

@@ -14,11 +14,30 @@ export interface Runtime {
   readonly roles: readonly string[];
   /** Of this process's place. */
   readonly restarts: Restarts;
+  /** Set when the process before in this place ended abnormally. */
+  readonly after?: AbnormalEnd;
+}
+
+/**
+ * A process ended neither because it was told to nor for want of something outside: out of memory, a crash in native code, an error that
+ * nothing caught, an endless loop. SIGKILL and its like are an administrator's, or the kernel's, and do not count.
+ */
+export interface AbnormalEnd {
+  /** A signal, an exit code … */
+  readonly reason: string;
+  /** What it last left with `leave`. */
+  readonly left?: unknown;
 }
 
 let told = NO_RESTARTS;
+let endedBefore: AbnormalEnd | undefined;
 /** How often this process was started again before; nothing outside a supervisor. */
 export const restartsHere = (): Restarts => told;
+/** How the process before in this place ended, if that was abnormal; nothing outside a supervisor. */
+export const abnormalEndHere = (): AbnormalEnd | undefined => endedBefore;
+
+/** What the next process in this place is told should this one end abnormally: small, JSON. Resolves when the end cannot lose it any more. */
+export const leave = (left: unknown): Promise<void> => new Promise((resolve) => say({ left }, resolve));
 
 /** A role at work. */
 export interface RunningRole {
@@ -27,7 +46,10 @@ export interface RunningRole {
 }
 
 /** How a role's process speaks to the supervisor. */
-export type RoleMessage = { readonly ready: true } | { readonly failed: string };
+export type RoleMessage = { readonly ready: true } | { readonly failed: string } | { readonly left: unknown } | { readonly alive: true };
+
+/** ms between two signs of life; see Watchdog. */
+const SIGN = 1_000;
 
 export const RUNTIME = 'KIROKU_RUNTIME';
 
@@ -48,6 +70,7 @@ export function runRole(role: string, main: (runtime: Runtime) => Promise<Runnin
     process.exit(2);
   }
   told = runtime.restarts ?? NO_RESTARTS;
+  endedBefore = runtime.after;
   // A terminal's ^C goes to all processes: the supervisor alone decides what happens then.
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(1));
@@ -62,7 +85,10 @@ export function runRole(role: string, main: (runtime: Runtime) => Promise<Runnin
       );
   });
   running.then(
-    () => say({ ready: true }),
+    () => {
+      say({ ready: true });
+      setInterval(() => say({ alive: true }), SIGN).unref();
+    },
     (error: unknown) => fail(error),
   );
 }

@@ -5,7 +5,9 @@ import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { Backoff } from './backoff.js';
 import { type Restarts, RESTARTS_KEPT } from '@kiroku/infra/telemetry/warnings.js';
 import { nameOf, type ProcessName } from './pid-file.js';
-import { RUNTIME, type RoleMessage, type Runtime } from './role-process.js';
+import { cpuOf } from './process-table.js';
+import { type AbnormalEnd, RUNTIME, type RoleMessage, type Runtime } from './role-process.js';
+import { Watchdog } from './watchdog.js';
 
 /** A program that runs in `count` processes. */
 export interface Role {
@@ -42,6 +44,19 @@ export interface SlotOptions {
   readonly changed: () => void;
   /** How long a process may take until it serves, in ms. */
   readonly readyWithin: number;
+  /** See Watchdog. */
+  readonly stuckAfter?: number;
+}
+
+/** Raised by the process itself: a failed check, memory used up, a crash in native code. */
+const CRASHES: readonly string[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP', 'SIGSYS'];
+/** ms that a dead process's last words may take. */
+const LAST_WORDS = 1_000;
+
+interface Exit {
+  readonly pid: number | undefined;
+  readonly reason: string;
+  readonly after?: AbnormalEnd;
 }
 
 /** A place for one process of a role: whenever the process ends, another takes its place. */
@@ -51,6 +66,8 @@ export class RoleSlot {
   process: ProcessName | undefined;
   restarts: Restarts = { total: 0, lately: [] };
   private child: ChildProcess | undefined;
+  /** How the last process ended, if that was abnormal. */
+  private after: AbnormalEnd | undefined;
   private wasReady = false;
   private readonly stopping = new AbortController();
   private readonly ended: Promise<void>;
@@ -94,7 +111,8 @@ export class RoleSlot {
     const backoff = new Backoff();
     while (!signal.aborted) {
       const began = performance.now();
-      const exit = await this.runOnce();
+      const { after, ...exit } = await this.runOnce();
+      this.after = after;
       if (signal.aborted) break;
       const { role, index } = this.role;
       if (!this.wasReady) return this.settle.reject(new Error(`${role} did not start: ${exit.reason}`));
@@ -106,23 +124,30 @@ export class RoleSlot {
     this.settle.reject(new Error(`${this.role.role} was stopped`));
   }
 
-  private async runOnce(): Promise<{ pid: number | undefined; reason: string }> {
-    const { role, index, postgres, tell, log, changed, readyWithin } = this.options;
-    const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), restarts: this.restarts, ...tell };
+  private async runOnce(): Promise<Exit> {
+    const { role, index, postgres, tell, log, changed, readyWithin, stuckAfter } = this.options;
+    const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), restarts: this.restarts, ...(this.after && { after: this.after }), ...tell };
     const child = spawn(process.execPath, [...QUIET, ...(role.nodeOptions ?? []), role.script], {
       env: { ...MALLOC, ...role.env, ...process.env, [RUNTIME]: JSON.stringify(runtime) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child = child;
-    let failure: string | undefined;
+    let [failure, left, stuck]: [string | undefined, unknown, string | undefined] = [undefined, undefined, undefined];
+    let watchdog: Watchdog | undefined;
     const late = setTimeout(() => {
       failure = `it did not serve within ${readyWithin} ms`;
       child.kill('SIGKILL');
     }, readyWithin);
     child.on('message', (message: RoleMessage) => {
       if ('failed' in message) failure = message.failed;
+      else if ('left' in message) left = message.left;
+      else if ('alive' in message) watchdog?.sign();
       else {
         clearTimeout(late);
+        watchdog = new Watchdog(() => cpuOf(child.pid ?? 0), () => {
+          stuck = 'endless loop';
+          child.kill('SIGKILL');
+        }, stuckAfter);
         this.wasReady = true;
         log('info', 'role serves', { ...this.role, pid: child.pid });
         this.settle.resolve();
@@ -133,9 +158,13 @@ export class RoleSlot {
     changed();
     const [code, signal] = (await exitOf(child)) as [number | null, string | null];
     clearTimeout(late);
+    watchdog?.stop();
+    if (child.connected) await once(child, 'disconnect', { signal: AbortSignal.timeout(LAST_WORDS) }).catch(() => undefined);
     this.child = this.process = undefined;
     changed();
-    return { pid: child.pid, reason: failure ?? signal ?? `exit code ${code}` };
+    const reason = stuck ?? failure ?? signal ?? `exit code ${code}`;
+    const abnormal = stuck !== undefined || (failure === undefined && (signal === null ? code !== 0 : CRASHES.includes(signal)));
+    return { pid: child.pid, reason, ...(abnormal && { after: { reason, left } }) };
   }
 }
 

@@ -26,7 +26,7 @@ function script(main: string): string {
   makeScript(
     `import { appendFileSync } from 'node:fs';
      import pg from 'pg';
-     import { runRole, type Runtime } from '@kiroku/infra/supervise/role-process.js';
+     import { leave, runRole, type Runtime } from '@kiroku/infra/supervise/role-process.js';
      const diary = (word: string) => appendFileSync(${JSON.stringify(diaryOf(file))}, word + '\\n');
      const work = setInterval(() => undefined, 1000);
      const never = new Promise<never>(() => undefined);
@@ -119,6 +119,40 @@ describe('the supervisor', () => {
       await once(happened, 'role serves');
     }
     expect(diary(only.script)).toEqual(['0 0 true', '1 1 true', '2 2 true']);
+  });
+
+  it('tells a process that the one before ended abnormally, and what it left; but not of one that was killed', async () => {
+    const main = `async ({ after }) => {
+      diary(JSON.stringify(after ?? null));
+      await leave({ in: 'hand' });
+      process.on('SIGUSR2', () => process.abort());
+      return { drain: async () => undefined };
+    }`;
+    const only = role(main);
+    const { supervisor, data, happened } = supervise({ roles: [only] });
+    await supervisor.start();
+    for (const signal of ['SIGUSR2', 'SIGKILL', 'SIGTERM'] as const) {
+      process.kill(pids(data)[0]!, signal);
+      await once(happened, 'role serves');
+    }
+    expect(diary(only.script).map((line) => JSON.parse(line) as unknown)).toEqual([null, { reason: 'SIGABRT', left: { in: 'hand' } }, null, null]);
+  });
+
+  it('ends a process in an endless loop, but not one that waits or was stopped', async () => {
+    const looping = role(`async ({ after }) => { diary(after?.reason ?? 'first'); process.on('SIGUSR2', () => { for (;;); }); return { drain: async () => undefined }; }`);
+    const waiting = role(`async ({ after }) => { diary('first'); process.on('SIGUSR2', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)); return { drain: () => never }; }`, 2);
+    const { supervisor, data, happened } = supervise({ roles: [looping, waiting], stuckAfter: 300, patience: 50 });
+    await supervisor.start();
+    const [loops, waits, stops] = pids(data);
+    process.kill(waits!, 'SIGUSR2');
+    process.kill(stops!, 'SIGSTOP');
+    process.kill(loops!, 'SIGUSR2');
+    await once(happened, 'role serves');
+    process.kill(pids(data)[0]!, 'SIGUSR2');
+    await once(happened, 'role serves');
+    expect(diary(looping.script)).toEqual(['first', 'endless loop', 'endless loop']);
+    expect(pids(data).slice(1)).toEqual([waits, stops]);
+    process.kill(stops!, 'SIGCONT');
   });
 
   it('starts a killed process again, and no other', async () => {

@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   readonly patience?: number;
   /** How long a role may take until it serves, in ms. */
   readonly readyWithin?: number;
+  /** ms of CPU time without a sign of life after which a role counts as stuck, is ended and started again. */
+  readonly stuckAfter?: number;
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -110,7 +112,7 @@ export class Supervisor {
   };
 
   private async startAll(): Promise<void> {
-    const { data, log, prepare, roles, config, readyWithin = 60_000 } = this.options;
+    const { data, log, prepare, roles, config, readyWithin = 60_000, stuckAfter } = this.options;
     await endLeftovers(data, log);
     const connection = this.options.postgres ?? (await this.startPostgres());
     if (!this.stopped) await prepare?.(connection);
@@ -119,7 +121,7 @@ export class Supervisor {
     const changed = () => this.note();
     const tell = { ...(config && { config }), roles: roles.map(({ role }) => role) };
     this.slots = roles.flatMap((role) =>
-      Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, tell, log, changed, readyWithin })),
+      Array.from({ length: role.count }, (_, index) => new RoleSlot({ role, index, postgres, tell, log, changed, readyWithin, ...(stuckAfter !== undefined && { stuckAfter }) })),
     );
     this.note();
     await Promise.all(this.slots.map((slot) => slot.started));

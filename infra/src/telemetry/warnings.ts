@@ -10,7 +10,9 @@ export type Warning =
   /** Of `tls/<name>.crt`; epoch ms. It may have passed. */
   | { readonly kind: 'certificate'; readonly name: string; readonly expiresAt: number }
   /** Messages that local delivery could not deliver because of a fault of its own, and set aside. */
-  | { readonly kind: 'quarantine'; readonly messages: number };
+  | { readonly kind: 'quarantine'; readonly messages: number }
+  /** No access token can be had for gateway credentials, and mail waits; `detail` says why, without secrets. */
+  | { readonly kind: 'access-token'; readonly name: string; readonly detail: string };
 
 /** ms before its end at which a certificate is spoken of: time to renew it by hand. */
 export const EXPIRES_SOON = 21 * 24 * 60 * 60_000;
@@ -39,6 +41,9 @@ export function restartWarnings({ lately }: Restarts, now: number): readonly War
 export function certificateWarnings(certificates: readonly { readonly name: string; readonly expiresAt: number }[], now: number): readonly Warning[] {
   return certificates.filter(({ expiresAt }) => expiresAt - now < EXPIRES_SOON).map(({ name, expiresAt }) => ({ kind: 'certificate', name, expiresAt }));
 }
+
+export const tokenWarnings = (missing: readonly { readonly name: string; readonly detail: string }[]): readonly Warning[] =>
+  missing.map(({ name, detail }) => ({ kind: 'access-token', name, detail }));
 
 /** @param reserve bytes below which mail is refused. */
 export function diskWarnings(freeBytes: number, reserve: number): readonly Warning[] {

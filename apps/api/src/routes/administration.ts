@@ -6,7 +6,7 @@ import { QuarantineAdmin } from '@kiroku/infra/admin/quarantine.js';
 import type { z } from 'zod';
 import { Route } from '../http/describe.js';
 import { From } from '../http/request.js';
-import { ActionQuery, Actions, Quarantined, QuarantineOrder, QuarantineParam, QuarantineRetried } from '../administration-schemas.js';
+import { ActionQuery, Actions, Quarantined, QuarantineDiscarded, QuarantineOrder, QuarantineParam, QuarantineRetried } from '../administration-schemas.js';
 import { PageQuery } from '../schemas.js';
 
 @ApiTags('administrators')
@@ -39,9 +39,16 @@ export class QuarantineRoutes {
   }
 
   @Post(':id/retry')
-  @Route({ summary: 'Have one tried again', status: 200, answer: QuarantineRetried, refusals: ['not-quarantined', 'bad-reason'] })
+  @Route({ summary: 'Have one tried again', status: 200, answer: QuarantineRetried, refusals: ['not-quarantined', 'already-discarded', 'bad-reason'] })
   async retry(@Param({ schema: QuarantineParam }) { id }: z.output<typeof QuarantineParam>, @Body({ schema: QuarantineOrder }) { reason }: z.output<typeof QuarantineOrder>, @From() origin: Origin) {
     await this.quarantine.retry(id, reason, origin);
     return { retried: 1 };
+  }
+
+  @Post(':id/discard')
+  @Route({ summary: 'Give one up for good: it is never delivered, and its body is removed in time', status: 200, answer: QuarantineDiscarded, refusals: ['not-quarantined', 'already-discarded', 'bad-reason'] })
+  async discard(@Param({ schema: QuarantineParam }) { id }: z.output<typeof QuarantineParam>, @Body({ schema: QuarantineOrder }) { reason }: z.output<typeof QuarantineOrder>, @From() origin: Origin) {
+    await this.quarantine.discard(id, reason, origin);
+    return { discarded: 1 };
   }
 }

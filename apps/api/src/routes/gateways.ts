@@ -4,7 +4,7 @@ import type { Origin } from '@kiroku/domain/kernel/event.js';
 import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
 import type { z } from 'zod';
 import {
-  Credentials, CredentialsChange, CredentialsPage, CredentialsParam, ForwardAll, GatewayTable, LineChange, LineParam, NewCredentials, NewLine, NewPlace, Revision, RouteAnswer, RouteQuery, TableChanged,
+  Credentials, CredentialsChange, CredentialsPage, CredentialsParam, FetchedToken, ForwardAll, GatewayTable, LineChange, LineParam, NewCredentials, NewLine, NewPlace, Revision, RouteAnswer, RouteQuery, TableChanged,
 } from '../gateway-schemas.js';
 import { Route } from '../http/describe.js';
 import { rawBody } from '../http/raw-body.js';
@@ -111,10 +111,16 @@ export class CredentialsRoutes {
   }
 
   @Patch(':name')
-  @Route({ summary: 'Change mechanism, user or secret', answer: Credentials, refusals: ['bad-credentials', 'no-such-credentials'] })
+  @Route({ summary: 'Change mechanism, user, secret or where access tokens come from', answer: Credentials, refusals: ['bad-credentials', 'no-such-credentials'] })
   async change(@Param(BY_NAME) { name }: Named, @Body({ schema: CredentialsChange }) changes: z.output<typeof CredentialsChange>, @From() origin: Origin) {
     await this.gateways.changeCredentials(name, changes, origin);
     return this.gateways.oneCredentials(name);
+  }
+
+  @Post(':name/test')
+  @Route({ summary: 'Fetch an access token as delivery would, and say until when it is good', status: HttpStatus.OK, answer: FetchedToken, refusals: ['bad-credentials', 'no-such-credentials', 'fixed-secret', 'no-access-token'] })
+  test(@Param(BY_NAME) { name }: Named) {
+    return this.gateways.testCredentials(name);
   }
 
   @Delete(':name')

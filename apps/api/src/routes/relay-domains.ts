@@ -11,6 +11,7 @@ import { DomainParam, PageQuery } from '../schemas.js';
 const BY_NAME = { schema: DomainParam };
 type Named = z.output<typeof DomainParam>;
 const LIST = ['bad-recipient', 'too-many-recipients'] as const;
+const DIRECTORY = ['unknown-ldap-directory', 'ldap-directory-needed', 'ldap-directory-unused', 'bad-ldap-directory'] as const;
 
 /** Domains whose mail is taken for a gateway though they are not local. */
 @ApiTags('relay domains')
@@ -33,7 +34,7 @@ export class RelayDomainRoutes {
   @Post()
   @Route({
     summary: 'Take mail for a domain that a gateway serves', status: HttpStatus.CREATED, answer: RelayDomainDetails,
-    refusals: ['bad-domain', 'relay-domain-exists', 'domain-is-local', ...LIST],
+    refusals: ['bad-domain', 'relay-domain-exists', 'domain-is-local', ...LIST, ...DIRECTORY],
   })
   async add(@Body({ schema: NewRelayDomain }) wish: z.output<typeof NewRelayDomain>, @From() origin: Origin) {
     await this.relays.add(wish, origin);
@@ -41,7 +42,7 @@ export class RelayDomainRoutes {
   }
 
   @Patch(':name')
-  @Route({ summary: 'Another way to check recipients, or another list', answer: RelayDomainDetails, refusals: ['bad-domain', 'no-such-relay-domain', ...LIST] })
+  @Route({ summary: 'Another way to check recipients, or another list', answer: RelayDomainDetails, refusals: ['bad-domain', 'no-such-relay-domain', ...LIST, ...DIRECTORY] })
   async change(@Param(BY_NAME) { name }: Named, @Body({ schema: RelayDomainChange }) changes: z.output<typeof RelayDomainChange>, @From() origin: Origin) {
     await this.relays.change(name, { type: 'ChangeRelayDomain', ...changes }, origin);
     return this.relays.get(name);

@@ -19,4 +19,9 @@ export const addQuarantineCommands: Adder = (program, terminal) => {
   })
     .option('--all', 'all that are set aside')
     .requiredOption('--reason <text>', 'why, for the story');
+  leaf<readonly [string], { reason: string }>(quarantine, terminal, 'discard <id>', 'give one up for good: it is never delivered', async (run, [id], { reason }) => {
+    const name = id.toUpperCase();
+    run.done('discarded', name, await run.api.post(`/quarantine/${part(name)}/discard`, { reason }));
+  })
+    .requiredOption('--reason <text>', 'why, for the story');
 };

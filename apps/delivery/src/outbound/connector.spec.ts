@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { TlsOutcome } from '@kiroku/domain/delivery/queue-events.js';
 import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
 import type { Host, Route } from '@kiroku/domain/routing/hosts.js';
-import { type ClientConversation, ConnectFailed, type Target, type TlsDemand } from '@kiroku/domain/smtp-client/types.js';
+import { type ClientConversation, ConnectFailed, LoginUnavailable, type Target, type TlsDemand } from '@kiroku/domain/smtp-client/types.js';
 import { planTls } from '@kiroku/domain/tls-policy/demands.js';
 import { Connector, hostKey } from './connector.js';
 import type { OutboundPorts } from './ports.js';
@@ -96,6 +96,15 @@ describe('opening a conversation', () => {
     const opened = await connector.open({ route: { kind: 'gateway', host: 'g', port: 25, implicitTls: false, credentials: 'lost' }, requireTls: false }, NOBODY);
     expect(opened).toMatchObject({ kind: 'failed', failure: { outcome: 'deferred', phase: 'policy' } });
     expect(tried).toEqual([]);
+  });
+
+  it('tells why there is no token to log in with, and lets the mail wait', async () => {
+    const troubles: unknown[] = [];
+    const credentials = () => Promise.reject(new LoginUnavailable('454 4.7.0 No access token for the gateway: p.test refuses: invalid_client'));
+    const { connector, tried } = made(() => undefined, { credentials, trouble: (error) => void troubles.push(error) });
+    const opened = await connector.open({ route: { kind: 'gateway', host: 'g', port: 25, implicitTls: false, credentials: 'm365' }, requireTls: false }, NOBODY);
+    expect(opened).toMatchObject({ kind: 'failed', failure: { outcome: 'deferred', cause: 'line', phase: 'policy', reply: '454 4.7.0 No access token for the gateway: p.test refuses: invalid_client' } });
+    expect([tried, troubles]).toEqual([[], []]);
   });
 
   it('stops at this machine’s own trouble, and takes surprises for it', async () => {

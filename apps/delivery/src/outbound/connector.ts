@@ -2,7 +2,7 @@ import type { Cause, TlsOutcome } from '@kiroku/domain/delivery/queue-events.js'
 import { sourcesFor } from '@kiroku/domain/delivery/source-pools.js';
 import type { Host, Hosts, Route } from '@kiroku/domain/routing/hosts.js';
 import { DnsTrouble } from '@kiroku/domain/routing/dns.js';
-import { type ClientConversation, type ClientCredentials, ConnectFailed, type Target } from '@kiroku/domain/smtp-client/types.js';
+import { type ClientConversation, type ClientCredentials, ConnectFailed, LoginUnavailable, type Target } from '@kiroku/domain/smtp-client/types.js';
 import type { TlsPlan } from '@kiroku/domain/tls-policy/demands.js';
 import { tlsOutcome, type TlsResult } from '@kiroku/domain/tls-policy/outcome.js';
 import { atMost } from '@kiroku/infra/cache/bound.js';
@@ -41,6 +41,7 @@ const REMEMBERED = 10_000;
 /** RFC 8689 §5. */
 const NO_VERIFIED_TLS = '550 5.7.30 REQUIRETLS needed: no host with verified TLS';
 
+const NO_CREDENTIALS = '454 4.7.0 The credentials for the gateway are missing';
 const NO_SOURCE = '451 4.3.5 The pool of local addresses has none of the family of any host';
 
 export const hostKey = ({ ip, port }: Pick<Host, 'ip' | 'port'>): string => `${ip} ${port}`;
@@ -75,7 +76,7 @@ export class Connector {
     if (hosts.length === 0 && uncalled) return failed({ outcome: 'deferred', cause: 'local', phase: 'policy', reply: NO_SOURCE, host: uncalled, source: true });
     if (hosts.length === 0) return failed({ outcome: 'deferred', cause: 'no-answer', phase: 'dns', reply: '451 4.4.4 No address to connect to' });
     const credentials = await this.#credentials(route);
-    if (credentials === 'missing') return failed({ outcome: 'deferred', cause: 'line', phase: 'policy', reply: '454 4.7.0 The credentials for the gateway are missing' });
+    if (typeof credentials === 'string') return failed({ outcome: 'deferred', cause: 'line', phase: 'policy', reply: credentials });
     let last: Failure | undefined;
     let hope: Failure | undefined;
     for (const host of hosts) {
@@ -110,13 +111,15 @@ export class Connector {
     return [...hosts.filter((h) => !shunned(h)), ...hosts.filter(shunned)];
   }
 
-  async #credentials(route: Route): Promise<ClientCredentials | 'missing' | undefined> {
+  /** @returns a reply when there is nothing to log in with. */
+  async #credentials(route: Route): Promise<ClientCredentials | string | undefined> {
     if (route.kind !== 'gateway' || route.credentials === undefined) return undefined;
     try {
-      return (await this.ports.credentials(route.credentials)) ?? 'missing';
+      return (await this.ports.credentials(route.credentials)) ?? NO_CREDENTIALS;
     } catch (error) {
+      if (error instanceof LoginUnavailable) return error.reply;
       this.ports.trouble(error);
-      return 'missing';
+      return NO_CREDENTIALS;
     }
   }
 

@@ -58,7 +58,7 @@ export interface OutboundPorts {
     demandsFor(question: { readonly host: Host; readonly route: Route; readonly requireTls: boolean; readonly tlsOptional: boolean }): Promise<TlsPlan>;
     failed(host: Host, failure: 'handshake' | 'other'): void;
   };
-  /** Undefined when there are none of that name: then the gateway cannot be used, and the mail waits. */
+  /** Undefined when there are none of that name: then the gateway cannot be used, and the mail waits. @throws LoginUnavailable likewise, and with its reply. */
   credentials(name: string): Promise<ClientCredentials | undefined>;
   /** Argument of EHLO. */
   helo(): string;
