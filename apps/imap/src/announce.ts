@@ -1,8 +1,11 @@
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { Movement } from '@kiroku/domain/imap/session/tracker.js';
 import { rightFor } from '@kiroku/domain/mailbox/rights.js';
+import { rangesOf, type UidRange } from '@kiroku/domain/mailbox/uid-set.js';
 import { Assembly } from './fetch/assembly.js';
+import { type Column, columnOf, lineOf } from './fetch/columns.js';
 import { Places } from './fetch/places.js';
+import type { PlainItem } from './fetch/plan.js';
 import type { Selected } from './selected.js';
 import type { Session } from './session.js';
 
@@ -38,7 +41,7 @@ export function announce(session: Session, expunges: boolean): void {
     session.output.untagged(`${tracker.size} EXISTS`);
     if (!session.rev2) session.output.untagged('0 RECENT');
   }
-  tellFlags(session, selected, selected.takeFlagged());
+  tellFlags(session, selected, rangesOf(selected.takeFlagged()));
 }
 
 function tellExpunged(session: Session, expunged: Movement['expunged']): void {
@@ -55,28 +58,22 @@ function tellExpunged(session: Session, expunged: Movement['expunged']): void {
   session.output.write(text);
 }
 
-/** FETCH responses nobody asked for. */
-export function tellFlags(session: Session, { live, tracker }: Pick<Selected, 'live' | 'tracker'>, uids: readonly number[], uidForm = false): void {
-  if (uids.length === 0) return;
+/** FETCH responses nobody asked for, for messages within ascending ranges. */
+export function tellFlags(session: Session, { live, tracker }: Pick<Selected, 'live' | 'tracker'>, ranges: readonly UidRange[], uidForm = false): void {
+  if (ranges.length === 0) return;
   const out = new Assembly(session.output);
   const places = new Places(session, { live, tracker });
-  const named = !session.uidOnly && (session.condstore || uidForm);
-  for (const uid of uids) {
-    if (!places.move(uid) || !places.told) continue;
-    places.open(out);
-    if (named) {
-      out.text('UID ');
-      out.number(uid);
-      out.text(' ');
+  const items: readonly PlainItem['item'][] = [...(!session.uidOnly && (session.condstore || uidForm) ? (['UID'] as const) : []), 'FLAGS', ...(session.condstore ? (['MODSEQ'] as const) : [])];
+  const columns = items.map((item) => columnOf(live, item) as Column);
+  for (const [first, last] of ranges)
+    for (let uid = first; uid <= last; ) {
+      if (!places.move(uid) || !places.told) {
+        uid++;
+        continue;
+      }
+      const stretch = places.stretch(last - uid + 1);
+      out.counted(stretch, lineOf(places, columns));
+      uid += stretch;
     }
-    out.text('FLAGS ');
-    out.text(live.printed[live.flags[places.index] as number] as string);
-    if (session.condstore) {
-      out.text(' MODSEQ (');
-      out.number(live.modSeqs[places.index] as number);
-      out.text(')');
-    }
-    out.text(')\r\n');
-  }
   out.send();
 }

@@ -24,7 +24,7 @@ export async function copyUrl(session: Session, url: string, writer: BodyWriter,
   const [structure] = await session.ports.structures.of([message]);
   const { partial } = named;
   const range = partial && { from: partial.from, count: partial.count ?? octets.size };
-  const value = await valueOf({ kind: 'section', label: '', section, ...(range && { partial: range }) }, octets, structure);
+  const value = await valueOf({ kind: 'section', label: '', section, ...(range && { partial: range }) }, octets, structure?.());
   if ('pieces' in value) {
     fits(value.pieces.reduce((sum, { length }) => sum + length, 0));
     for (const piece of value.pieces) await writer.write(piece);

@@ -63,6 +63,9 @@ export function uidsOf(session: Session, spans: readonly Span[]): Uint32Array {
   const { tracker } = session.box;
   const uids = new Uint32Array(lengthOf(spans));
   let at = 0;
-  for (const [first, last] of spans) for (let seq = first; seq <= last; seq++) uids[at++] = tracker.uid(seq);
+  for (const [first, last] of spans) {
+    uids.set(tracker.span(first, last), at);
+    at += last - first + 1;
+  }
   return uids;
 }

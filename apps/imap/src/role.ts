@@ -21,6 +21,7 @@ import { certificateWarnings } from '@kiroku/infra/telemetry/warnings.js';
 import { Imap } from './imap.js';
 import { LiveMailboxes } from './mailboxes/live-mailboxes.js';
 import { CachedStructures } from './mailboxes/structures.js';
+import { rehearse } from './rehearsal/rehearse.js';
 import { Standing } from './standing.js';
 
 /** ms that sessions may go on when the process is asked to end. */
@@ -71,9 +72,13 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   await filler.start();
   metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
   platform.live(undefined, () => certificateWarnings(certificates.all, engine.clock.now()));
+  const ending = new AbortController();
+  const rehearsal = rehearse(engine, ending.signal).then((refused) => refused.forEach((answer) => trouble(new Error(`rehearsal: ${answer}`))), trouble);
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'imap serves');
   return {
     drain: async () => {
+      ending.abort();
+      await rehearsal;
       await Promise.all([server.drain(PATIENCE), filler.stop()]);
       await mailboxes.close();
       await bodies.close();

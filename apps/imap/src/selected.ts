@@ -38,7 +38,7 @@ export class Selected {
       this.told = status.highestModSeq;
       return;
     }
-    for (const { uid, modSeq } of changed) this.own.set(uid, modSeq);
+    for (const { first, last, modSeq } of changed) for (let uid = first; uid <= last; uid++) this.own.set(uid, modSeq);
   }
 
   /** UIDs of messages that the client knows and whose flags have changed without it, ascending; they count as told. */

@@ -2,10 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { fold } from '../kernel/fold.js';
 import { columnsOf, entryOf, lastUidOf } from './batch.js';
-import { appendMessages, changeFlags, expungeAll, type FlagColumns } from './decisions.js';
+import { appendMessages, changeFlags, expungeAll } from './decisions.js';
+import { runsOf } from './flag-runs.js';
 import { storedFlags } from './flags.js';
 import { createMailbox, type MailboxEvent, type MailboxHead } from './mailbox.js';
 import { flagsIn, mailboxStates } from './state-view.js';
+import type { FlagRun } from './store-port.js';
 import { hasUid, parseUids, rangesOf, uidsIn, uidText } from './uid-set.js';
 import { mailboxes, mailboxKeywords, mailboxMessages, mailboxVanished } from './views.js';
 import { eachRun } from './chunk.js';
@@ -18,16 +20,16 @@ const entry = (n: number, more: object = {}) => ({ messageId: `Q${n}`, sha256: n
 const entering = (n: number, flags: readonly string[] = []) => ({ columns: columnsOf(Array.from({ length: n }, (_, i) => entry(i + 1))), flags: Array.from({ length: n }, () => flags) });
 const recorded = (events: readonly MailboxEvent[], at = NINE) =>
   events.map((event, i) => ({ stream: `mailbox-${event.data.mailboxId}`, event: { id: `${i}`, version: 1, at, actor: 'account:a', correlation: 'I1', ...event } }));
-const messages = (flags: readonly (readonly string[])[], modSeqs?: readonly number[]): FlagColumns => ({ uids: flags.map((_, i) => i + 1), modSeqs: modSeqs ?? flags.map(() => 2), flags });
+const messages = (flags: readonly (readonly string[])[], modSeqs?: readonly number[]): readonly FlagRun[] => runsOf(flags.map((set, i) => ({ uid: i + 1, modSeq: modSeqs?.[i] ?? 2, flags: set })));
 const head: MailboxHead = { ...empty, uidNext: 4, highestModSeq: 4, messages: 3, bytes: 300 };
 
 describe('STORE', () => {
-  const change = (operation: 'add' | 'remove' | 'replace', flags: readonly string[], before: FlagColumns, more: object = {}) => changeFlags(BOX, head, before, { operation, flags, ...more });
+  const change = (operation: 'add' | 'remove' | 'replace', flags: readonly string[], before: readonly FlagRun[], more: object = {}) => changeFlags(BOX, head, before, { operation, flags, ...more });
 
   it('is one event with one MODSEQ, messages with equal flags together', () => {
     const { event, changed } = change('add', ['\\Seen'], messages([[], ['\\Flagged'], []]));
     expect(event?.data).toMatchObject({ modSeq: 5, groups: [{ flags: ['\\Seen'], uids: '1,3' }, { flags: ['\\Flagged', '\\Seen'], uids: '2' }], head: { highestModSeq: 5, uidNext: 4 } });
-    expect(changed.map((c) => [c.uid, c.modSeq, c.flags.join(' ')])).toEqual([[1, 5, '\\Seen'], [2, 5, '\\Flagged \\Seen'], [3, 5, '\\Seen']]);
+    expect(changed.map((c) => [c.first, c.modSeq, c.flags.join(' ')])).toEqual([[1, 5, '\\Seen'], [2, 5, '\\Flagged \\Seen'], [3, 5, '\\Seen']]);
   });
 
   it('leaves the MODSEQ of a message whose flags stay as they are', () => {
@@ -44,7 +46,7 @@ describe('STORE', () => {
   it('leaves alone what was changed after UNCHANGEDSINCE, and nothing at that very MODSEQ', () => {
     const { changed, modified } = change('add', ['\\Seen'], messages([[], [], []], [2, 3, 4]), { unchangedSince: 3 });
     expect(modified).toEqual([3]);
-    expect(changed.map((c) => c.uid)).toEqual([1, 2]);
+    expect(changed.flatMap((c) => uidsIn([[c.first, c.last]]))).toEqual([1, 2]);
   });
 
   it('changes only the flags that the account may change', () => {
@@ -84,7 +86,7 @@ describe('messages that enter together', () => {
 
 describe('the views of a mailbox that IMAP uses', () => {
   const many = appendMessages(BOX, empty, entering(600, ['\\Seen']));
-  const stored = changeFlags(BOX, many.head, { uids: [1, 300, 301], modSeqs: [601, 601, 601], flags: [['\\Seen'], ['\\Seen'], ['\\Seen']] }, { operation: 'add', flags: ['\\Deleted', 'Wichtig'] });
+  const stored = changeFlags(BOX, many.head, [{ first: 1, last: 1, modSeq: 601, flags: ['\\Seen'] }, { first: 300, last: 301, modSeq: 601, flags: ['\\Seen'] }], { operation: 'add', flags: ['\\Deleted', 'Wichtig'] });
   const gone = expungeAll(BOX, stored.head, { uids: [300, 301], messageIds: ['Q300', 'Q301'], sizes: [100, 100] });
   const history = recorded([created, ...many.events, ...(stored.event ? [stored.event] : []), ...gone.events]);
 
@@ -136,9 +138,9 @@ describe('the views of a mailbox that IMAP uses', () => {
             events.push(...done.events);
             now = done.head;
           } else {
-            const known = uids.map((uid) => model.get(uid) as { modSeq: number; flags: readonly string[] });
-            const done = changeFlags(BOX, now, { uids, modSeqs: known.map((k) => k.modSeq), flags: known.map((k) => k.flags) }, { operation: 'add', flags: [flag] });
-            for (const { uid, modSeq, flags } of done.changed) model.set(uid, { modSeq, flags });
+            const known = uids.map((uid) => ({ uid, ...(model.get(uid) as { modSeq: number; flags: readonly string[] }) }));
+            const done = changeFlags(BOX, now, runsOf(known), { operation: 'add', flags: [flag] });
+            for (const { first, last, modSeq, flags } of done.changed) for (let uid = first; uid <= last; uid++) model.set(uid, { modSeq, flags });
             if (done.event) events.push(done.event);
             now = done.head;
           }

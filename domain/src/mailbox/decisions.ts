@@ -2,23 +2,17 @@ import { Refusal } from '../kernel/decider.js';
 import { type EntryColumns, sliceOf } from './batch.js';
 import { type FlagGroup, LAST_UID, type MailboxEvent, type MailboxHead } from './mailbox.js';
 import { sorted } from './flags.js';
-import { rangesOf, uidsIn, uidText } from './uid-set.js';
-import type { FlagChange, FlagOperation } from './store-port.js';
+import { addRange, addRun } from './flag-runs.js';
+import { rangesOf, type UidRange, uidsIn, uidText } from './uid-set.js';
+import type { FlagOperation, FlagRun } from './store-port.js';
 
 /** Messages per event: bounds what a reader of one event must hold. */
 export const MOST_PER_EVENT = 1_000;
 
-/** Flags of some messages: parallel lists, ascending by UID. Equal lists of flags should be the same array, for speed. */
-export interface FlagColumns {
-  readonly uids: readonly number[];
-  readonly modSeqs: readonly number[];
-  readonly flags: readonly (readonly string[])[];
-}
-
 export interface FlagsDecided {
   /** Undefined when the command changed nothing. */
   readonly event: Extract<MailboxEvent, { type: 'FlagsChanged' }> | undefined;
-  readonly changed: readonly FlagChange[];
+  readonly changed: readonly FlagRun[];
   readonly modified: readonly number[];
   readonly head: MailboxHead;
 }
@@ -33,32 +27,39 @@ export interface FlagCommand {
 
 /**
  * STORE: one event and one MODSEQ, whatever the number of messages. Those changed after `unchangedSince` are left alone.
+ * @param runs ascending. Equal lists of flags should be the same array, for speed.
  * @param flags as `storedFlags` gives them.
  */
 export function changeFlags(
   mailboxId: string,
   head: MailboxHead,
-  { uids, modSeqs, flags: before }: FlagColumns,
-  { operation, flags, unchangedSince, allowed }: FlagCommand,
+  runs: readonly FlagRun[],
+  { operation, flags, unchangedSince = Infinity, allowed }: FlagCommand,
 ): FlagsDecided {
   const outcome = outcomes(operation, flags, allowed);
   const modSeq = head.highestModSeq + 1;
-  const groups = new Map<readonly string[], number[]>();
-  const changed: FlagChange[] = [];
-  const modified: number[] = [];
-  uids.forEach((uid, i) => {
-    const was = modSeqs[i] as number;
-    if (unchangedSince !== undefined && was > unchangedSince) return void modified.push(uid);
-    const now = outcome(before[i] as readonly string[]);
-    if (now === undefined) return void changed.push({ uid, modSeq: was, flags: before[i] as readonly string[] });
+  const groups = new Map<readonly string[], UidRange[]>();
+  const changed: FlagRun[] = [];
+  const modified: UidRange[] = [];
+  for (const { first, last, modSeq: was, flags: before } of runs) {
+    if (was > unchangedSince) {
+      modified.push([first, last]);
+      continue;
+    }
+    const now = outcome(before);
+    if (now === undefined) {
+      addRun(changed, first, last, was, before);
+      continue;
+    }
     const group = groups.get(now);
-    if (group) group.push(uid);
-    else groups.set(now, [uid]);
-    changed.push({ uid, modSeq, flags: now });
-  });
-  if (groups.size === 0) return { event: undefined, changed, modified, head };
+    if (group) addRange(group, first, last);
+    else groups.set(now, [[first, last]]);
+    addRun(changed, first, last, modSeq, now);
+  }
+  const left = uidsIn(modified);
+  if (groups.size === 0) return { event: undefined, changed, modified: left, head };
   const after = { ...head, highestModSeq: modSeq };
-  return { event: { type: 'FlagsChanged', data: { mailboxId, modSeq, groups: groupsOf(groups), head: after } }, changed, modified, head: after };
+  return { event: { type: 'FlagsChanged', data: { mailboxId, modSeq, groups: groupsOf(groups), head: after } }, changed, modified: left, head: after };
 }
 
 /** What flags become; undefined: they stay. Equal results are the same array. */
@@ -71,9 +72,7 @@ function outcomes(operation: FlagOperation, flags: readonly string[], allowed: (
     const kept = operation === 'add' ? before : before.filter((f) => !allowed(f));
     return sorted([...new Set([...kept, ...wanted])]);
   };
-  let last: readonly string[] | undefined;
-  let lastOutcome: readonly string[] | undefined;
-  const outcome = (before: readonly string[]): readonly string[] | undefined => {
+  return (before) => {
     if (known.has(before)) return known.get(before);
     const text = flagsAfter(before).join(' ');
     const same = text === before.join(' ') ? undefined : (results.get(text) ?? (text === '' ? [] : text.split(' ')));
@@ -81,15 +80,9 @@ function outcomes(operation: FlagOperation, flags: readonly string[], allowed: (
     known.set(before, same);
     return same;
   };
-  return (before) => {
-    if (before === last) return lastOutcome; // neighbours have the same
-    last = before;
-    return (lastOutcome = outcome(before));
-  };
 }
 
-const groupsOf = (groups: ReadonlyMap<readonly string[], readonly number[]>): readonly FlagGroup[] =>
-  [...groups].map(([flags, uids]) => ({ flags, uids: uidText(rangesOf(uids)) }));
+const groupsOf = (groups: ReadonlyMap<readonly string[], readonly UidRange[]>): readonly FlagGroup[] => [...groups].map(([flags, ranges]) => ({ flags, uids: uidText(ranges) }));
 
 /** Messages that are to enter, with their flags in the same order. */
 export interface Entering {

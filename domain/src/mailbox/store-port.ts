@@ -76,11 +76,19 @@ export interface FlagChange {
   readonly flags: readonly string[];
 }
 
+/** Messages whose UIDs follow each other, first and last included, that all have this: what is marked in bulk is one run. */
+export interface FlagRun {
+  readonly first: number;
+  readonly last: number;
+  readonly modSeq: number;
+  readonly flags: readonly string[];
+}
+
 /** All that happened after a MODSEQ, in order of UID. A message that came and went in between is not in it. */
 export interface Changes {
   readonly status: MailboxStatus;
   readonly appended: readonly FlagChange[];
-  readonly flagged: readonly FlagChange[];
+  readonly flagged: readonly FlagRun[];
   /** Ascending. */
   readonly vanished: readonly number[];
 }
@@ -113,8 +121,8 @@ export interface StoreFlags {
 }
 
 export interface StoredFlags {
-  /** Every message of the request that exists and was not left alone, with its flags now; unchanged ones keep their MODSEQ. */
-  readonly changed: readonly FlagChange[];
+  /** Every message of the request that exists and was not left alone, with its flags now, ascending; unchanged ones keep their MODSEQ. */
+  readonly changed: readonly FlagRun[];
   readonly modified: readonly number[];
   readonly status: MailboxStatus;
   /** The mailbox's MODSEQ before this change: who knew all up to there knows all with `changed`. Absent: ask for changes. */

@@ -14,6 +14,12 @@ export function rangesOf(uids: ArrayLike<number>): readonly UidRange[] {
   return ranges;
 }
 
+/** UIDs in any order, perhaps some twice, as ranges. */
+export function rangesOfAny(uids: ArrayLike<number>): readonly UidRange[] {
+  for (let i = 1; i < uids.length; i++) if ((uids[i] as number) <= (uids[i - 1] as number)) return rangesOf([...new Set(Array.from(uids))].sort((a, b) => a - b));
+  return rangesOf(uids);
+}
+
 /** Ranges as IMAP writes them (RFC 9051 §9, sequence-set): `1:5000,5003`; '' when there are none. */
 export const uidText = (ranges: readonly UidRange[]): string => ranges.map(([first, last]) => (first === last ? String(first) : `${first}:${last}`)).join(',');
 

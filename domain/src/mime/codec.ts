@@ -46,9 +46,12 @@ export function encodeStructure(structure: Structure): string {
   return VERSION + JSON.stringify(stored);
 }
 
+/** Is it of this version? What is may still be damaged. */
+export const isEncodedStructure = (text: string): boolean => text.startsWith(VERSION);
+
 /** @returns undefined for a form of another version, or none at all: read the structure from the body again. */
 export function decodeStructure(text: string): Structure | undefined {
-  if (!text.startsWith(VERSION)) return undefined;
+  if (!isEncodedStructure(text)) return undefined;
   try {
     const [size, message, references, preview] = JSON.parse(text.slice(VERSION.length)) as Stored;
     return { ...loadMessage(message), size, references, preview };

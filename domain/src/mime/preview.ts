@@ -46,7 +46,10 @@ function preview(content: Content, bytes: Uint8Array): string {
 /** One line, cut between characters. */
 function shorten(text: string): string {
   const flat = flatten(text, 16 * PREVIEW_CHARACTERS, 2 * PREVIEW_CHARACTERS);
-  return flat.length <= PREVIEW_CHARACTERS ? flat : Array.from(flat).slice(0, PREVIEW_CHARACTERS).join('').trim();
+  if (flat.length <= PREVIEW_CHARACTERS) return flat;
+  let end = 0;
+  for (let n = 0; n < PREVIEW_CHARACTERS && end < flat.length; n++) end += (flat.codePointAt(end) as number) > 0xffff ? 2 : 1;
+  return flat.slice(0, end).trim();
 }
 
 /** Blanks and controls between words become one blank. @param most characters looked at. @param enough of the answer. */

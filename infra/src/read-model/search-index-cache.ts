@@ -2,7 +2,7 @@ import { type FieldValues, fieldValues } from '@kiroku/domain/imap/search/header
 import type { IndexRow, KeptField } from '@kiroku/domain/imap/search/index-row.js';
 import type { BodyRef, ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Structure } from '@kiroku/domain/mime/structure.js';
-import { decodeStructure, encodeStructure } from '@kiroku/domain/mime/codec.js';
+import { decodeStructure, encodeStructure, isEncodedStructure } from '@kiroku/domain/mime/codec.js';
 import type pg from 'pg';
 import { columnArrays } from './columns.js';
 import { type BodyFacts, bodyFacts, bodyHeader, bodyStructure } from './search-index-body.js';
@@ -56,23 +56,21 @@ export class BodyCache {
   }
 
   /**
-   * By SHA-256. Bodies that are gone or damaged are absent. At most 1,000 at once: a structure may take some KB. What had to be read is
-   * kept a moment later, and the rest of what could be known of it is left to whoever needs it.
+   * By SHA-256, to be called for when it is needed: until then it is but a short text. Bodies that are gone or damaged are absent. At most
+   * 1,000 at once. What had to be read is kept a moment later, and the rest of what could be known of it is left to whoever needs it.
    */
-  async structures(refs: readonly BodyRef[]): Promise<ReadonlyMap<string, Structure>> {
+  async structures(refs: readonly BodyRef[]): Promise<ReadonlyMap<string, () => Structure>> {
     const { rows } = await this.pool.query<{ sha256: string; structure: string }>({
       name: 'body-structures', text: `SELECT encode(sha256, 'hex') AS sha256, structure FROM cache.body_1 WHERE sha256 = ANY ($1::bytea[])`,
-      values: [[...new Set(refs.map((r) => `\\x${r.sha256}`))]],
+      values: [namesText([...new Set(refs.map((r) => r.sha256))])],
     });
-    const found = new Map<string, Structure>();
-    for (const row of rows) {
-      const structure = decodeStructure(row.structure); // undefined: another release wrote it
-      if (structure) found.set(row.sha256, structure);
-    }
+    const found = new Map<string, () => Structure>();
+    // Another release may have written it.
+    for (const { sha256, structure } of rows) if (isEncodedStructure(structure)) found.set(sha256, () => this.#decoded(sha256, structure));
     const missing = onePerBody(refs.filter((r) => !found.has(r.sha256)));
     for (let start = 0; start < missing.length; start += BATCH) {
       const read = pairs(missing.slice(start, start + BATCH), await this.#structures.of(missing.slice(start, start + BATCH)));
-      for (const [ref, structure] of read) found.set(ref.sha256, structure);
+      for (const [ref, structure] of read) found.set(ref.sha256, () => structure);
       const rowsOf = (): readonly { sha256: string; structure: string }[] => read.map(([ref, structure]) => ({ sha256: `\\x${ref.sha256}`, structure: encodeStructure(structure) }));
       await this.#later(() => this.pool.query({ name: 'body-structures-write', text: INSERT_STRUCTURES, values: [...columnArrays(rowsOf(), { sha256: 'bytea', structure: 'text' })] }));
     }
@@ -85,7 +83,7 @@ export class BodyCache {
     for (let start = 0; start < refs.length; start += BATCH) {
       const some = refs.slice(start, start + BATCH);
       const { rows } = await this.pool.query<{ sha256: string }>({
-        name: 'bodies-known', text: `SELECT encode(sha256, 'hex') AS sha256 FROM cache.search_1 WHERE sha256 = ANY ($1::bytea[])`, values: [some.map((r) => `\\x${r.sha256}`)],
+        name: 'bodies-known', text: `SELECT encode(sha256, 'hex') AS sha256 FROM cache.search_1 WHERE sha256 = ANY ($1::bytea[])`, values: [namesText(some.map((r) => r.sha256))],
       });
       const known = new Set(rows.map((r) => r.sha256));
       const missing = onePerBody(some.filter((r) => !known.has(r.sha256)));
@@ -122,6 +120,14 @@ export class BodyCache {
     if (this.#behind.size > BEHIND) await Promise.race(this.#behind);
   }
 
+  /** @throws Error when the text is damaged: it is forgotten then, so that who asks again gets what the body says. */
+  #decoded(sha256: string, text: string): Structure {
+    const structure = decodeStructure(text);
+    if (structure) return structure;
+    void this.pool.query('DELETE FROM cache.body_1 WHERE sha256 = $1', [`\\x${sha256}`]).catch(this.trouble);
+    throw new Error(`what was kept of body ${sha256} is damaged`);
+  }
+
   async #write(done: readonly (readonly [BodyRef, BodyFacts])[]): Promise<void> {
     if (done.length === 0) return;
     // In the order of the key, so that two writers never wait for each other crosswise.
@@ -129,6 +135,9 @@ export class BodyCache {
     await this.pool.query({ name: 'bodies-write', text: INSERT, values: [...columnArrays(rows, COLUMNS)] });
   }
 }
+
+/** For a parameter that is cast to an array: the driver would look at each character. */
+const namesText = (sha256: readonly string[]): string => (sha256.length === 0 ? '{}' : `{"\\\\x${sha256.join('","\\\\x')}"}`);
 
 const byName = ([a]: readonly [BodyRef, unknown], [b]: readonly [BodyRef, unknown]): number => (a.sha256 < b.sha256 ? -1 : 1);
 

@@ -10,6 +10,7 @@ import { PostgresMailboxStore } from './mailboxes/store.js';
 import fc from 'fast-check';
 import { TestFolder } from '../object-store/files-folder.js';
 import type { FileObjectStore } from '../object-store/files.js';
+import { until } from '../rig/until.js';
 import { MailboxSearch } from './search-index.js';
 import { BodyCache } from './search-index-cache.js';
 import { fillCache, followMail, type Gate, sweepCache } from './search-index-filler.js';
@@ -210,17 +211,18 @@ describe('a long search', () => {
 });
 
 describe('the cache of bodies', () => {
+  const opened = (structures: Awaited<ReturnType<BodyCache['structures']>>) => new Map([...structures].map(([name, structure]) => [name, structure()]));
   const bodies = (name: string, n: number): readonly Entry[] => Array.from({ length: n }, (_, i) => ({ bytes: Buffer.from(`Subject: ${name} ${i}\r\n\r\ntext\r\n`) }));
 
   it('gives structures, known or not, and reads each body once for all who ask', async () => {
     const { refs } = await mailboxOf(bodies('structures', 30));
     const [a, b] = await Promise.all([cache.structures(refs), cache.structures([...refs, ...refs])]);
     expect(a.size).toBe(30);
-    expect(b).toEqual(a);
-    expect(a.get((refs[3] as BodyRef).sha256)?.envelope.subject).toBe('structures 3');
+    expect(opened(b)).toEqual(opened(a));
+    expect(a.get((refs[3] as BodyRef).sha256)?.().envelope.subject).toBe('structures 3');
     const other = new BodyCache(h.pool, { read: () => { throw new Error('must not be read'); } } as never, () => undefined);
     await cache.settled();
-    expect(await other.structures(refs)).toEqual(a);
+    expect(opened(await other.structures(refs))).toEqual(opened(a));
     expect(await known(refs)).toBe(0); // what only searches need is left to them
   });
 
@@ -229,9 +231,21 @@ describe('the cache of bodies', () => {
     const ref = refs[0] as BodyRef;
     await cache.structures(refs);
     await h.pool.query(`UPDATE cache.body_1 SET structure = '0[]' WHERE sha256 = $1`, [`\\x${ref.sha256}`]);
-    expect((await cache.structures(refs)).get(ref.sha256)?.envelope.subject).toBe('old 0');
+    expect((await cache.structures(refs)).get(ref.sha256)?.().envelope.subject).toBe('old 0');
     await cache.settled();
     expect((await h.pool.query<{ structure: string }>(`SELECT structure FROM cache.body_1 WHERE sha256 = $1`, [`\\x${ref.sha256}`])).rows[0]?.structure).toContain('old 0');
+  });
+
+  it('forgets a structure that is damaged', async () => {
+    const { refs } = await mailboxOf(bodies('damaged', 1));
+    const ref = refs[0] as BodyRef;
+    await cache.structures(refs);
+    await cache.settled();
+    await h.pool.query(`UPDATE cache.body_1 SET structure = '1[' WHERE sha256 = $1`, [`\\x${ref.sha256}`]);
+    const damaged = (await cache.structures(refs)).get(ref.sha256);
+    expect(damaged).toThrow('damaged');
+    await until('the damaged one is forgotten', 5_000, async () => (await h.pool.query('SELECT FROM cache.body_1 WHERE sha256 = $1', [`\\x${ref.sha256}`])).rowCount === 0);
+    expect((await cache.structures(refs)).get(ref.sha256)?.().envelope.subject).toBe('damaged 0');
   });
 
   it('is filled in the background, the newest first, as far as is asked', async () => {

@@ -2,6 +2,7 @@ import type { Of, Qresync } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import { resolveRanges } from '@kiroku/domain/imap/grammar/sequence-set.js';
 import { type Folder, MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
+import { rangesOf, uidsIn } from '@kiroku/domain/mailbox/uid-set.js';
 import { flagsResponse, tellFlags } from '../announce.js';
 import type { LiveMailbox } from '../mailboxes/live-mailbox.js';
 import { mailboxName } from '@kiroku/domain/imap/grammar/strings.js';
@@ -90,7 +91,7 @@ async function resynchronise(session: Session, { live, tracker }: Selected, { ui
   const concerned = (all: readonly number[]): readonly number[] => (uids ? within(all, resolveRanges(uids, live.status.uidNext - 1)) : all);
   const vanished = concerned(changes.vanished);
   if (vanished.length > 0) session.output.untagged(`VANISHED (EARLIER) ${printSet(vanished)}`);
-  tellFlags(session, { live, tracker }, concerned([...changes.flagged, ...changes.appended].map(({ uid }) => uid).sort((a, b) => a - b)));
+  tellFlags(session, { live, tracker }, rangesOf(concerned([...uidsIn(changes.flagged.map(({ first, last }) => [first, last])), ...changes.appended.map(({ uid }) => uid)].sort((a, b) => a - b))));
 }
 
 /** RFC 9051 §6.4.1: messages marked for deletion go, and nobody is told which. */

@@ -1,7 +1,9 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
+import { messagesIn } from '@kiroku/domain/mailbox/flag-runs.js';
 import type { StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
 import { tellFlags } from '../announce.js';
+import { Assembly } from '../fetch/assembly.js';
 import { limited } from '../message-limit.js';
 import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
@@ -34,7 +36,7 @@ export async function store(session: Session, command: Of<'STORE'>): Promise<Com
     const stored = await session.ports.mailboxes.storeFlags(session.accountId, selected.live.id, change, session.origin);
     await selected.live.stored(stored);
     tell(session, selected, stored, silent, uid);
-    changed += stored.changed.length;
+    changed += messagesIn(stored.changed);
     for (const one of stored.modified) modified.push(uid ? one : selected.tracker.seq(one));
     const room = session.output.room();
     if (room) await room;
@@ -50,13 +52,14 @@ function tell(session: Session, selected: Selected, stored: StoredFlags, silent:
   selected.knows(stored);
   if (!silent) {
     // The UID form names UIDs in its answers (RFC 9051 §6.4.9).
-    return tellFlags(session, selected, changed.map((change) => change.uid), uid);
+    return tellFlags(session, selected, changed.map(({ first, last }) => [first, last]), uid);
   }
   if (!session.condstore) return;
-  let text = '';
-  for (const { uid: one, modSeq } of changed) {
-    const seq = selected.tracker.seq(one);
-    text += session.uidOnly ? `* ${one} UIDFETCH (MODSEQ (${modSeq}))\r\n` : `* ${seq} FETCH (UID ${one} MODSEQ (${modSeq}))\r\n`;
-  }
-  session.output.write(text);
+  const out = new Assembly(session.output);
+  for (const { first, last, modSeq } of changed)
+    for (let one = first; one <= last; one++) {
+      if (session.uidOnly) out.counted(1, ['* ', one, ` UIDFETCH (MODSEQ (${modSeq}))\r\n`]);
+      else out.counted(1, ['* ', selected.tracker.seq(one), ' FETCH (UID ', one, ` MODSEQ (${modSeq}))\r\n`]);
+    }
+  out.send();
 }

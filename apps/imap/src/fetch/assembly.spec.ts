@@ -48,6 +48,15 @@ describe('an answer that is put together', () => {
     expect(octets().toString()).toBe(String(value));
   });
 
+  it('counts up the numbers of lines that are else the same', () =>
+    fc.assert(fc.property(fc.nat(300), fc.array(fc.oneof(fc.nat(4_294_967_295), fc.string({ unit: 'grapheme-ascii', maxLength: 30 })), { maxLength: 5 }), (times, parts) => {
+      const { out, octets } = wire();
+      out.counted(times, parts);
+      out.send();
+      const lines = Array.from({ length: times }, (_, i) => parts.map((part) => (typeof part === 'number' ? part + i : part)).join(''));
+      expect(octets().toString('latin1')).toBe(lines.join(''));
+    }), { numRuns: 60 }));
+
   it('leaves in few pieces', () => {
     const { out, pieces: written } = wire();
     for (let i = 0; i < 20_000; i++) out.text(`* ${i} FETCH (FLAGS ())\r\n`);

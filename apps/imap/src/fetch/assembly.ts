@@ -5,6 +5,8 @@ const FIRST = 4 * 1024;
 const BLOCK = 64 * 1024;
 /** Octets from which on they are sent as they are instead of being copied. */
 const LARGE = 16 * 1024;
+/** Lines from which on it pays to make octets of their texts first. */
+const MANY = 8;
 /** Characters up to which they are written one by one: a call into the runtime costs more. */
 const SHORT = 24;
 
@@ -46,6 +48,18 @@ export class Assembly {
       rest = next;
     }
     this.at += digits;
+  }
+
+  /** So many times over: the texts as they are, the numbers by one more each time. */
+  counted(times: number, pieces: readonly (string | number)[]): void {
+    const parts = times < MANY ? pieces : pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece));
+    for (let i = 0; i < times; i++)
+      for (let p = 0; p < parts.length; p++) {
+        const part = parts[p] as string | number | Uint8Array;
+        if (typeof part === 'number') this.number(part + i);
+        else if (typeof part === 'string') this.text(part);
+        else this.bytes(part);
+      }
   }
 
   /** The octets must stay as they are. */

@@ -1,13 +1,14 @@
 import type { Session } from '../session.js';
 import type { Selected } from '../selected.js';
-import type { Assembly } from './assembly.js';
 
-const FETCH = ' FETCH (';
-const UIDFETCH = ' UIDFETCH (';
+/** Lines that are put together before the reader is looked at: some 50 KB. */
+const MOST_LINES = 1_000;
 
 /** Where messages that are answered in order stand: in the session's numbers, and among the columns of the mailbox. */
 export class Places {
   uid = 0;
+  /** Do the MODSEQs of the stretch rise with the UIDs, or are they equal? */
+  rises = false;
   private seq = 0;
   /** Among the columns; -1: it is no longer there. Read anew each time: an expunge on the way makes new columns. */
   private at = -1;
@@ -38,10 +39,26 @@ export class Places {
     return this.at;
   }
 
-  /** The beginning of the answer. */
-  open(out: Assembly): void {
-    out.text('* ');
-    out.number(this.session.uidOnly ? this.uid : this.seq);
-    out.text(this.session.uidOnly ? UIDFETCH : FETCH);
+  /**
+   * How many messages from here on follow each other by UID, here and there, with the same flags and with MODSEQs that are equal or rise by
+   * one: what is said of the first is said of all, but for the numbers.
+   * @param most at least 1.
+   */
+  stretch(most: number): number {
+    const { at, uid, seq } = this;
+    const { tracker, live } = this.selected;
+    const { uids, flags, modSeqs } = live;
+    const [set, modSeq] = [flags[at], modSeqs[at] as number];
+    const step = modSeqs[at + 1] === modSeq + 1 ? 1 : 0;
+    this.rises = step === 1;
+    const end = Math.min(most, live.count - at, tracker.size - seq + 1, MOST_LINES);
+    let n = 1;
+    while (n < end && flags[at + n] === set && modSeqs[at + n] === modSeq + step * n && uids[at + n] === uid + n && tracker.uid(seq + n) === uid + n) n++;
+    return n;
+  }
+
+  /** The beginning of the answer, for `Assembly.counted`. */
+  opening(): [string, number, string] {
+    return this.session.uidOnly ? ['* ', this.uid, ' UIDFETCH ('] : ['* ', this.seq, ' FETCH ('];
   }
 }

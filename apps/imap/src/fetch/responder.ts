@@ -1,4 +1,5 @@
 import type { StoredMessage } from '@kiroku/domain/mailbox/store-port.js';
+import { rangesOf } from '@kiroku/domain/mailbox/uid-set.js';
 import type { Structure } from '@kiroku/domain/mime/structure.js';
 import { ConnectionEnded } from '@kiroku/infra/net/connection.js';
 import type { KnownMessage } from '../mailboxes/message-cache.js';
@@ -8,14 +9,16 @@ import type { Selected } from '../selected.js';
 import type { Session } from '../session.js';
 import { Assembly } from './assembly.js';
 import { joined, type Value, valueOf } from './bodies.js';
-import { type Column, columnOf } from './columns.js';
+import { type Column, columnOf, lineOf } from './columns.js';
 import { Places } from './places.js';
 import type { FetchPlan, Step } from './plan.js';
 import { printed } from './printed.js';
 import { ReadAhead } from './read-ahead.js';
 
-/** Messages whose stored facts are looked up at once. */
-const AT_ONCE = 1_000;
+/** Messages whose stored facts are looked up at once, while those before them are answered: few enough that what they need is young when it is garbage. */
+const PAGE = 200;
+/** Messages that are marked as read at once: whole pages. */
+const MARKED = 5 * PAGE;
 /** Messages with large bodies that are prepared before it is their turn, each at most 64 KiB per item. */
 const AHEAD = 16;
 
@@ -27,13 +30,19 @@ export interface Fetched {
   readonly trouble: Error | undefined;
 }
 
+/** Messages that are to be answered together. */
+interface Page {
+  readonly asked: number;
+  readonly tasks: readonly Task[];
+}
+
 type Part = string | Column | Value;
 type Ready = readonly Part[];
 
 /** A message and its structure, where an item needs it; `unreadable`: it needs one, and there is none. */
 interface Task {
   readonly known: KnownMessage;
-  readonly structure: Structure | undefined;
+  readonly structure: (() => Structure) | undefined;
   readonly unreadable: boolean;
 }
 
@@ -58,7 +67,7 @@ export class FetchResponder {
 
   /** @param uids ascending. @throws BrokenOff, ConnectionEnded, No, or what the mailbox store throws. */
   async run(uids: Uint32Array): Promise<Fetched> {
-    if (this.plan.stored) for (let at = 0; at < uids.length; at += AT_ONCE) await this.batch(Array.from(uids.subarray(at, at + AT_ONCE)));
+    if (this.plan.stored) await this.pages(uids);
     else await this.columnsOnly(uids);
     this.out.send();
     return { missing: this.missing, trouble: this.trouble };
@@ -68,33 +77,52 @@ export class FetchResponder {
   private async columnsOnly(uids: Uint32Array): Promise<void> {
     const { out, places } = this;
     const columns = this.columns as readonly Column[];
-    for (const uid of uids) {
-      if (!places.move(uid)) {
-        this.missing = true;
-        continue;
+    for (const [first, last] of rangesOf(uids))
+      for (let uid = first; uid <= last; ) {
+        if (!places.move(uid)) {
+          this.missing = true;
+          uid++;
+          continue;
+        }
+        const stretch = places.stretch(last - uid + 1);
+        out.counted(stretch, lineOf(places, columns));
+        uid += stretch;
+        const room = out.room();
+        if (room) await room;
       }
-      places.open(out);
-      for (let i = 0; i < columns.length; i++) {
-        if (i > 0) out.text(' ');
-        (columns[i] as Column)(out, places);
-      }
-      out.text(')\r\n');
-      const room = out.room();
-      if (room) await room;
+  }
+
+  private async pages(uids: Uint32Array): Promise<void> {
+    let next = this.page(uids, 0);
+    for (let at = 0; at < uids.length; at += PAGE) {
+      const page = await next;
+      next = this.page(uids, at + PAGE);
+      // Told when it is its turn.
+      next.catch(() => undefined);
+      if (this.plan.seen && at % MARKED === 0) await this.markSeen(uids.subarray(at, at + MARKED));
+      await this.answerPage(page);
     }
   }
 
-  private async batch(uids: readonly number[]): Promise<void> {
+  private async page(uids: Uint32Array, at: number): Promise<Page> {
     const { live } = this.selected;
-    const found = await this.session.ports.live.messages.of(live.id, uids);
-    const known = found.filter((one): one is KnownMessage => one !== undefined && live.indexOf(one.stored.uid) >= 0);
-    if (known.length < uids.length) this.missing = true;
-    if (this.plan.seen) await this.markSeen(known);
+    const asked = Array.from(uids.subarray(at, at + PAGE));
+    if (asked.length === 0) return { asked: 0, tasks: [] };
+    const found = await this.session.ports.live.messages.of(live.id, asked);
+    const known = found.filter((one): one is KnownMessage => one !== undefined);
     const tasks = this.plan.structure ? await this.structured(known) : known.map((one): Task => ({ known: one, structure: undefined, unreadable: false }));
+    return { asked: asked.length, tasks };
+  }
+
+  private async answerPage({ asked, tasks: read }: Page): Promise<void> {
+    const { live } = this.selected;
+    const tasks = read.filter(({ known }) => live.indexOf(known.stored.uid) >= 0);
+    if (tasks.length < asked) this.missing = true;
     if (this.plan.bodies) return this.withBodies(tasks);
     for (const task of tasks) {
       if (task.unreadable) continue;
-      const room = this.answer(task.known.stored.uid, this.plan.steps.map((step, i) => this.columns[i] ?? this.plain(step, task)));
+      const parts = this.short(task);
+      const room = parts && this.answer(task.known.stored.uid, parts);
       if (room) await room;
     }
   }
@@ -123,13 +151,14 @@ export class FetchResponder {
   }
 
   /** RFC 9051 §6.4.5: reading marks as read, where the mailbox may be changed. */
-  private async markSeen(messages: readonly KnownMessage[]): Promise<void> {
+  private async markSeen(uids: Uint32Array): Promise<void> {
     const { selected, session } = this;
     const { live } = selected;
     if (selected.readOnly || !selected.may('s')) return;
-    const fresh = messages.map(({ stored }) => stored.uid).filter((uid) => {
+    const seen = live.flagSets.map((set) => set.includes('\\Seen'));
+    const fresh = uids.filter((uid) => {
       const index = live.indexOf(uid);
-      return index >= 0 && !live.flagsOf(index).includes('\\Seen');
+      return index >= 0 && !seen[live.flags[index] as number];
     });
     if (fresh.length === 0) return;
     const stored = await session.ports.mailboxes.storeFlags(session.accountId, live.id, { uids: fresh, operation: 'add', flags: ['\\Seen'] }, session.origin);
@@ -151,7 +180,7 @@ export class FetchResponder {
     });
   }
 
-  private async structures(messages: readonly StoredMessage[]): Promise<readonly (Structure | undefined)[]> {
+  private async structures(messages: readonly StoredMessage[]): Promise<readonly Task['structure'][]> {
     const { structures } = this.session.ports;
     try {
       return await structures.of(messages);
@@ -173,7 +202,7 @@ export class FetchResponder {
   }
 
   /** An item that needs no octets. */
-  private plain(step: Step, { known, structure }: Task): string {
+  private plain(step: Step, known: KnownMessage, structure: Structure | undefined): string {
     if (step.kind !== 'plain') throw new TypeError('not a plain item');
     const kept = this.lasting(step, known);
     if (kept !== undefined) return kept;
@@ -182,13 +211,24 @@ export class FetchResponder {
     return text;
   }
 
+  /** A message of which no octets are wanted. */
+  private short({ known, structure }: Task): Ready | undefined {
+    try {
+      const whole = structure?.();
+      return this.plan.steps.map((step, i) => this.columns[i] ?? this.plain(step, known, whole));
+    } catch (error) {
+      return this.failed(error);
+    }
+  }
+
   private prepare(task: Task, body?: Uint8Array): Ready | undefined | Promise<Ready | undefined> {
     const octets = new Octets(task.known.stored, this.session.ports.bodies, body);
     const parts: Part[] = [];
     try {
+      const structure = task.structure?.();
       for (let i = 0; i < this.plan.steps.length; i++) {
-        const part = this.part(i, task, octets);
-        if (part instanceof Promise) return this.prepareSlowly(task, octets, parts, part);
+        const part = this.part(i, task.known, structure, octets);
+        if (part instanceof Promise) return this.prepareSlowly(task, structure, octets, parts, part);
         parts.push(part);
       }
       return this.kept(task, parts);
@@ -198,19 +238,19 @@ export class FetchResponder {
   }
 
   /** One after another: together they might take much memory. */
-  private async prepareSlowly(task: Task, octets: Octets, parts: Part[], first: Promise<Part>): Promise<Ready | undefined> {
+  private async prepareSlowly(task: Task, structure: Structure | undefined, octets: Octets, parts: Part[], first: Promise<Part>): Promise<Ready | undefined> {
     try {
       parts.push(await first);
-      for (let i = parts.length; i < this.plan.steps.length; i++) parts.push(await this.part(i, task, octets));
+      for (let i = parts.length; i < this.plan.steps.length; i++) parts.push(await this.part(i, task.known, structure, octets));
       return this.kept(task, parts);
     } catch (error) {
       return this.failed(error);
     }
   }
 
-  private part(index: number, task: Task, octets: Octets): Part | Promise<Part> {
+  private part(index: number, known: KnownMessage, structure: Structure | undefined, octets: Octets): Part | Promise<Part> {
     const step = this.plan.steps[index] as Step;
-    return this.columns[index] ?? (step.kind === 'plain' ? this.plain(step, task) : (this.lasting(step, task.known) ?? valueOf(step, octets, task.structure)));
+    return this.columns[index] ?? (step.kind === 'plain' ? this.plain(step, known, structure) : (this.lasting(step, known) ?? valueOf(step, octets, structure)));
   }
 
   private failed(error: unknown): undefined {
@@ -232,7 +272,8 @@ export class FetchResponder {
   private answer(uid: number, parts: Ready): void | Promise<void> {
     const { out, places } = this;
     places.move(uid);
-    places.open(out);
+    places.rises = false;
+    out.counted(1, places.opening());
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i] as Part;
       if (typeof part === 'object' && 'stream' in part) return this.answerSlowly(parts, i);
@@ -256,7 +297,7 @@ export class FetchResponder {
     const { out } = this;
     if (index > 0) out.text(' ');
     if (typeof part === 'string') return out.text(part);
-    if (typeof part === 'function') return part(out, this.places);
+    if (typeof part === 'function') return out.counted(1, part(this.places));
     out.text(part.text);
     if ('pieces' in part) for (const piece of part.pieces) out.bytes(piece);
   }

@@ -1,14 +1,16 @@
 import type { Present } from '@kiroku/domain/imap/session/tracker.js';
-import type { Changes, FlagChange, MailboxStatus, MailboxStore, Snapshot, StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
+import { runsOf } from '@kiroku/domain/mailbox/flag-runs.js';
+import type { Changes, FlagChange, FlagRun, MailboxStatus, MailboxStore, Snapshot, StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
+import { type UidRange, uidsIn } from '@kiroku/domain/mailbox/uid-set.js';
 
-/** Flag changes kept for sessions that come along later; one that is further behind looks at all messages. */
+/** Flag changes kept for sessions that come along later, in ranges of UIDs; one that is further behind looks at all messages. */
 const BATCHES = 256;
-const CHANGES = 20_000;
+const RANGES = 20_000;
 
 interface Batch {
   /** The mailbox's MODSEQ before it. */
   readonly after: number;
-  readonly uids: readonly number[];
+  readonly ranges: readonly UidRange[];
 }
 
 /**
@@ -33,7 +35,7 @@ export class LiveMailbox implements Present {
   readonly listeners = new Set<() => void>();
   private readonly setNames = new Map<string, number>();
   private batches: Batch[] = [];
-  /** Changes in all of them. */
+  /** Ranges in all of them. */
   private kept = 0;
   private next: Promise<void> | undefined;
 
@@ -53,16 +55,20 @@ export class LiveMailbox implements Present {
 
   /** Index of a message, -1 when it is not there. */
   indexOf(uid: number): number {
+    const at = this.atLeast(uid);
+    return at < this.count && this.uids[at] === uid ? at : -1;
+  }
+
+  /** Where the first UID that is at least `uid` stands. */
+  private atLeast(uid: number): number {
     let low = 0;
-    let high = this.count - 1;
-    while (low <= high) {
+    let high = this.count;
+    while (low < high) {
       const middle = (low + high) >>> 1;
-      const found = this.uids[middle] as number;
-      if (found === uid) return middle;
-      if (found < uid) low = middle + 1;
-      else high = middle - 1;
+      if ((this.uids[middle] as number) < uid) low = middle + 1;
+      else high = middle;
     }
-    return -1;
+    return low;
   }
 
   flagsOf(index: number): readonly string[] {
@@ -90,14 +96,16 @@ export class LiveMailbox implements Present {
     const since = this.status.highestModSeq;
     if (status.highestModSeq <= since) return; // somebody has asked since, and was told of it
     if (before !== since) return this.refresh();
-    this.apply({ status, appended: [], flagged: changed.filter(({ modSeq }) => modSeq > since), vanished: [] });
+    this.status = status;
+    this.change(since, changed.filter(({ modSeq }) => modSeq > since));
+    this.tell();
   }
 
   /** UIDs of messages whose flags have changed since a MODSEQ at which a session caught up; perhaps some twice. */
   flaggedSince(modSeq: number): readonly number[] {
     if (modSeq >= this.status.highestModSeq) return [];
     const from = this.batches.findIndex(({ after }) => after >= modSeq);
-    if (from >= 0 && this.batches[from]?.after === modSeq) return this.batches.slice(from).flatMap(({ uids }) => uids);
+    if (from >= 0 && this.batches[from]?.after === modSeq) return this.batches.slice(from).flatMap(({ ranges }) => uidsIn(ranges));
     const uids: number[] = [];
     for (let i = 0; i < this.count; i++) if ((this.modSeqs[i] as number) > modSeq) uids.push(this.uids[i] as number);
     return uids;
@@ -120,7 +128,7 @@ export class LiveMailbox implements Present {
     const last = this.count === 0 ? 0 : (this.uids[this.count - 1] as number);
     const came = appended.filter(({ uid }) => uid > last);
     // Answers overtake each other: this one may tell again what another has told.
-    this.change(after, (came.length === appended.length ? flagged : [...flagged, ...appended.filter(({ uid }) => uid <= last)]).filter(({ modSeq }) => modSeq > after));
+    this.change(after, (came.length === appended.length ? flagged : [...flagged, ...runsOf(appended.filter(({ uid }) => uid <= last))]).filter(({ modSeq }) => modSeq > after));
     if (came.length > 0) this.append(came);
     this.tell();
   }
@@ -150,23 +158,21 @@ export class LiveMailbox implements Present {
     this.expunges++;
   }
 
-  private change(after: number, flagged: readonly FlagChange[]): void {
-    const uids: number[] = [];
-    let index = -1;
+  private change(after: number, runs: readonly FlagRun[]): void {
+    const ranges: UidRange[] = [];
     let list: readonly string[] | undefined;
     let set = 0;
-    for (const { uid, modSeq, flags } of flagged) {
-      // Neighbours are changed together, and to the same.
-      index = index + 1 < this.count && this.uids[index + 1] === uid ? index + 1 : this.indexOf(uid);
-      if (index < 0) continue;
+    for (const { first, last, modSeq, flags } of runs) {
+      const [from, to] = [this.atLeast(first), this.atLeast(last + 1)];
+      if (from === to) continue;
       if (flags !== list) set = this.setOf((list = flags));
-      this.modSeqs[index] = modSeq;
-      this.flags[index] = set;
-      uids.push(uid);
+      this.modSeqs.fill(modSeq, from, to);
+      this.flags.fill(set, from, to);
+      ranges.push([first, last]);
     }
-    this.batches.push({ after, uids });
-    this.kept += uids.length;
-    while (this.batches.length > BATCHES || (this.kept > CHANGES && this.batches.length > 0)) this.kept -= this.batches.shift()?.uids.length ?? 0;
+    this.batches.push({ after, ranges });
+    this.kept += ranges.length;
+    while (this.batches.length > BATCHES || (this.kept > RANGES && this.batches.length > 0)) this.kept -= this.batches.shift()?.ranges.length ?? 0;
   }
 
   private append(appended: readonly FlagChange[]): void {

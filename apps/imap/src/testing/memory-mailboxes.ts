@@ -1,5 +1,6 @@
 import type { Origin } from '@kiroku/domain/kernel/event.js';
 import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
+import { runsOf } from '@kiroku/domain/mailbox/flag-runs.js';
 import {
   type Appended, type Changes, type Copied, type FlagChange, type Folder, MailboxRefusal, type MailboxStatus, type MailboxStore, type NewMessage, type Quota,
   type Rights, type Snapshot, type SpecialUse, type StoredFlags, type StoredMessage, type StoreFlags,
@@ -149,7 +150,7 @@ export class MemoryMailboxes implements MailboxStore {
     return {
       status: this.statusOf(box),
       appended: changed.filter(({ appendedAt }) => appendedAt > since).map(changeOf),
-      flagged: changed.filter(({ appendedAt }) => appendedAt <= since).map(changeOf),
+      flagged: runsOf(changed.filter(({ appendedAt }) => appendedAt <= since).map(changeOf)),
       vanished: box.vanished.filter(({ modSeq }) => modSeq > since).map(({ uid }) => uid).sort((a, b) => a - b),
     };
   }
@@ -193,7 +194,7 @@ export class MemoryMailboxes implements MailboxStore {
       changed.push(changeOf(entry));
     }
     this.hint(box.id);
-    return { changed, modified, status: this.statusOf(box), before };
+    return { changed: runsOf(changed), modified, status: this.statusOf(box), before };
   }
 
   async append(account: string, mailbox: string, messages: readonly NewMessage[]): Promise<Appended> {

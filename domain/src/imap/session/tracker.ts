@@ -49,6 +49,11 @@ export class Tracker {
     return this.uids[seq - 1] as number;
   }
 
+  /** The UIDs from one sequence number to another: to be read only, and at once. */
+  span(first: number, last: number): Uint32Array {
+    return this.uids.subarray(first - 1, last);
+  }
+
   /** 0 when the session knows no such message. */
   seq(uid: number): number {
     const at = this.atLeast(uid);

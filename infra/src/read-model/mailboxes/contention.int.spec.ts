@@ -49,9 +49,9 @@ describe('sessions that change one mailbox at the same time', () => {
     await flag(w.store, ann, [1], 'add', '\\Seen'); // both have it at hand now
     await flag(other, ann, [2], 'add', '\\Seen');
     // An event: its append proves it. None: it is asked.
-    expect((await flag(w.store, ann, [1, 2], 'remove', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([7, 7]);
-    expect((await flag(other, ann, [1, 2], 'add', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([8, 8]);
-    expect((await flag(w.store, ann, [1, 2], 'add', '\\Seen')).changed).toEqual([{ uid: 1, modSeq: 8, flags: ['\\Seen'] }, { uid: 2, modSeq: 8, flags: ['\\Seen'] }]);
+    expect((await flag(w.store, ann, [1, 2], 'remove', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([7]);
+    expect((await flag(other, ann, [1, 2], 'add', '\\Seen')).changed.map(({ modSeq }) => modSeq)).toEqual([8]);
+    expect((await flag(w.store, ann, [1, 2], 'add', '\\Seen')).changed).toEqual([{ first: 1, last: 2, modSeq: 8, flags: ['\\Seen'] }]);
     await flag(other, ann, [3], 'add', '\\Deleted');
     await other.expunge(ann.id, ann.inbox, undefined, ORIGIN);
     expect((await flag(w.store, ann, [3], 'add', '\\Seen')).changed).toEqual([]);
@@ -79,9 +79,9 @@ describe('sessions that change one mailbox at the same time', () => {
       flag(w.store, ann, [1], 'remove', 'kw'),
       flag(w.store, ann, [1], 'remove', 'kw'),
     ]);
-    expect(first.changed).toEqual([{ uid: 1, modSeq: 4, flags: ['Kw'] }]);
-    expect(second).toMatchObject({ before: 4, changed: [{ uid: 1, modSeq: 5, flags: ['Kw', '\\Deleted'] }, { uid: 2, modSeq: 5, flags: ['Kw', '\\Deleted'] }] });
-    expect(third.changed).toEqual([{ uid: 1, modSeq: 6, flags: ['\\Deleted'] }]);
+    expect(first.changed).toEqual([{ first: 1, last: 1, modSeq: 4, flags: ['Kw'] }]);
+    expect(second).toMatchObject({ before: 4, changed: [{ first: 1, last: 2, modSeq: 5, flags: ['Kw', '\\Deleted'] }] });
+    expect(third.changed).toEqual([{ first: 1, last: 1, modSeq: 6, flags: ['\\Deleted'] }]);
     expect(gone).toEqual({ ...third, before: 6 });
     expect(await appendsTo(ann.inbox)).toBe(before + 1);
   });

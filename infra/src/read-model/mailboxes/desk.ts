@@ -1,9 +1,9 @@
 import type { Origin, Recorded } from '@kiroku/domain/kernel/event.js';
 import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import { type Engine, record } from '@kiroku/domain/kernel/execute.js';
-import type { FlagColumns } from '@kiroku/domain/mailbox/decisions.js';
 import { type MailboxEvent, type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
-import { MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
+import { type FlagRun, MailboxRefusal } from '@kiroku/domain/mailbox/store-port.js';
+import type { UidRange } from '@kiroku/domain/mailbox/uid-set.js';
 import { surelyFailed } from '../database.js';
 import { Draft, keywordsAfter } from './draft.js';
 import type { Holding, Holdings } from './holdings.js';
@@ -22,8 +22,8 @@ export interface Present {
   readonly head: MailboxHead;
   /** In lower case → as stored first. */
   readonly keywords: ReadonlyMap<string, string>;
-  /** Those that are there, of these ascending UIDs. For mailboxes that were asked for with their messages. */
-  flagsOf(uids: ArrayLike<number>): FlagColumns;
+  /** Those that are there within ascending ranges, and their flags. For mailboxes that were asked for with their messages. */
+  runsOf(ranges: readonly UidRange[]): readonly FlagRun[];
 }
 
 /** New events by mailbox, written in this order. */
@@ -238,8 +238,8 @@ class Sheet implements Present {
     this.#draft = holding.columns && new Draft(holding.columns);
   }
 
-  flagsOf(uids: ArrayLike<number>): FlagColumns {
-    return this.#draft?.flagsOf(uids) ?? { uids: [], modSeqs: [], flags: [] };
+  runsOf(ranges: readonly UidRange[]): readonly FlagRun[] {
+    return this.#draft?.runsOf(ranges) ?? [];
   }
 
   take(events: readonly MailboxEvent[]): void {

@@ -1,44 +1,34 @@
 import { keywordsIn, parsed } from '@kiroku/domain/mailbox/batch.js';
-import type { FlagColumns } from '@kiroku/domain/mailbox/decisions.js';
+import { changedWithin } from '@kiroku/domain/mailbox/flag-runs.js';
 import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
-import { hasUid, type UidRange } from '@kiroku/domain/mailbox/uid-set.js';
+import type { FlagRun } from '@kiroku/domain/mailbox/store-port.js';
+import type { UidRange } from '@kiroku/domain/mailbox/uid-set.js';
 import type { MessageColumns } from './message-columns.js';
+
+/** What a command of the batch has come to: what these messages have from then on, or nothing when they are gone. */
+interface Layer {
+  readonly ranges: readonly UidRange[];
+  readonly now: Pick<FlagRun, 'modSeq' | 'flags'> | undefined;
+}
 
 /** The same messages while a batch is being decided: with what its commands have come to so far, of which nothing is written yet. */
 export class Draft {
-  readonly #changed = new Map<number, { readonly modSeq: number; readonly flags: readonly string[] }>();
-  readonly #gone: (readonly UidRange[])[] = [];
-  readonly #fresh: MailboxEvent[] = [];
+  readonly #layers: Layer[] = [];
 
   constructor(private readonly columns: MessageColumns) {}
 
-  take(events: readonly MailboxEvent[]): void {
-    this.#fresh.push(...events);
-  }
-
-  /** Those that are there, of these ascending UIDs. */
-  flagsOf(wanted: ArrayLike<number>): FlagColumns {
-    this.#digest();
-    const { uids, modSeqs, flags } = this.columns.flagsOf(wanted);
-    if (this.#changed.size === 0 && this.#gone.length === 0) return { uids, modSeqs, flags };
-    const left = { uids: [] as number[], modSeqs: [] as number[], flags: [] as (readonly string[])[] };
-    uids.forEach((uid, i) => {
-      if (this.#gone.some((ranges) => hasUid(ranges, uid))) return;
-      const now = this.#changed.get(uid);
-      left.uids.push(uid);
-      left.modSeqs.push(now?.modSeq ?? (modSeqs[i] as number));
-      left.flags.push(now?.flags ?? (flags[i] as readonly string[]));
-    });
-    return left;
-  }
-
   /** Nobody knows the UIDs of what the batch itself appends. */
-  #digest(): void {
-    for (const { type, data } of this.#fresh.splice(0)) {
-      if (type === 'MessagesExpunged') this.#gone.push(parsed(data, data.uids));
+  take(events: readonly MailboxEvent[]): void {
+    for (const { type, data } of events) {
+      if (type === 'MessagesExpunged') this.#layers.push({ ranges: parsed(data, data.uids), now: undefined });
       if (type !== 'FlagsChanged') continue;
-      for (const { uids, flags } of data.groups) for (const [first, last] of parsed(data, uids)) for (let uid = first; uid <= last; uid++) this.#changed.set(uid, { modSeq: data.modSeq, flags });
+      for (const { uids, flags } of data.groups) this.#layers.push({ ranges: parsed(data, uids), now: { modSeq: data.modSeq, flags } });
     }
+  }
+
+  /** Those that are there within ascending ranges, and their flags. */
+  runsOf(ranges: readonly UidRange[]): readonly FlagRun[] {
+    return this.#layers.reduce((runs, layer) => changedWithin(runs, layer.ranges, layer.now), this.columns.runsOf(ranges));
   }
 }
 

@@ -1,7 +1,7 @@
-import type { FlagColumns } from '@kiroku/domain/mailbox/decisions.js';
 import { lastUidOf, parsed } from '@kiroku/domain/mailbox/batch.js';
+import { addRun } from '@kiroku/domain/mailbox/flag-runs.js';
 import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
-import type { Changes, FlagChange, MailboxStatus, Snapshot } from '@kiroku/domain/mailbox/store-port.js';
+import type { Changes, FlagChange, FlagRun, MailboxStatus, Snapshot } from '@kiroku/domain/mailbox/store-port.js';
 import { rangesOf, type UidRange } from '@kiroku/domain/mailbox/uid-set.js';
 import { type FlagSets, placeOf } from './flag-sets.js';
 
@@ -64,20 +64,20 @@ export class MessageColumns {
     return place < this.count && this.#uids[place] === uid;
   }
 
-  /** Those that are there, of these ascending UIDs. */
-  flagsOf(wanted: ArrayLike<number>): FlagColumns {
-    const [uids, modSeqs, flags]: [number[], number[], (readonly string[])[]] = [[], [], []];
-    let place = wanted.length === 0 ? 0 : this.place(wanted[0] as number);
-    for (let i = 0; i < wanted.length && place < this.count; i++) {
-      const uid = wanted[i] as number;
-      if ((this.#uids[place] as number) < uid) place = this.place(uid);
-      if (this.#uids[place] !== uid || place >= this.count) continue;
-      uids.push(uid);
-      modSeqs.push(this.#modSeqs[place] as number);
-      flags.push(this.sets.list[this.#flags[place] as number] as readonly string[]);
-      place++;
+  /** Those that are there within ascending ranges, and their flags. */
+  runsOf(ranges: readonly UidRange[]): readonly FlagRun[] {
+    const runs: FlagRun[] = [];
+    const [uids, modSeqs, flags] = [this.#uids, this.#modSeqs, this.#flags];
+    for (const [first, last] of ranges) {
+      const end = this.place(last + 1);
+      for (let i = this.place(first); i < end; ) {
+        const [uid, modSeq, set] = [(uids[i] as number) - i, modSeqs[i], flags[i]];
+        const start = i;
+        while (++i < end && flags[i] === set && modSeqs[i] === modSeq && (uids[i] as number) - i === uid);
+        addRun(runs, uid + start, uid + i - 1, modSeq as number, this.sets.list[set as number] as readonly string[]);
+      }
     }
-    return { uids, modSeqs, flags };
+    return runs;
   }
 
   /** UIDs of those that have a flag. */
@@ -124,8 +124,8 @@ export class MessageColumns {
     if (gone.length > 0) this.#remove(gone);
     this.#grow(appended.length);
     for (const { uid, modSeq, flags } of appended) this.#push(uid, modSeq, this.sets.index(flags));
-    for (const { uid, modSeq, flags } of flagged) this.#set([[uid, uid]], modSeq, this.sets.index(flags));
-    this.#note({ before: before.highestModSeq, after: status.highestModSeq, uidNext: before.uidNext, flagged: rangesOf(flagged.map((f) => f.uid)), vanished: gone });
+    for (const { first, last, modSeq, flags } of flagged) this.#set([[first, last]], modSeq, this.sets.index(flags));
+    this.#note({ before: before.highestModSeq, after: status.highestModSeq, uidNext: before.uidNext, flagged: flagged.map(({ first, last }): UidRange => [first, last]), vanished: gone });
   }
 
   /** All that happened after a MODSEQ, where that is still known. */
@@ -136,21 +136,18 @@ export class MessageColumns {
     const start = this.#steps[first];
     if (start?.before !== modSeq) return undefined;
     const steps = this.#steps.slice(first);
-    const flagged: FlagChange[] = [];
-    for (const range of united(steps.flatMap((step) => step.flagged))) this.#each(range, start.uidNext, flagged);
-    const appended: FlagChange[] = [];
-    this.#each([start.uidNext, Infinity], Infinity, appended);
+    const flagged = this.runsOf(united(steps.flatMap((step) => step.flagged)).map(([from, to]): UidRange => [from, Math.min(to, start.uidNext - 1)]));
+    const appended = this.#from(start.uidNext);
     const vanished: number[] = [];
     for (const [from, to] of united(steps.flatMap((step) => step.vanished))) for (let uid = from; uid <= to && uid < start.uidNext; uid++) vanished.push(uid);
     return { status, appended, flagged, vanished };
   }
 
-  #each([from, to]: UidRange, below: number, into: FlagChange[]): void {
-    for (let i = this.place(from); i < this.count; i++) {
-      const uid = this.#uids[i] as number;
-      if (uid > to || uid >= below) return;
-      into.push({ uid, modSeq: this.#modSeqs[i] as number, flags: this.sets.list[this.#flags[i] as number] as readonly string[] });
-    }
+  #from(uid: number): readonly FlagChange[] {
+    const found: FlagChange[] = [];
+    for (let i = this.place(uid); i < this.count; i++)
+      found.push({ uid: this.#uids[i] as number, modSeq: this.#modSeqs[i] as number, flags: this.sets.list[this.#flags[i] as number] as readonly string[] });
+    return found;
   }
 
   #note(step: Step): void {
@@ -171,11 +168,11 @@ export class MessageColumns {
 
   #set(ranges: readonly UidRange[], modSeq: number, set: number): void {
     this.#own();
-    for (const [first, last] of ranges)
-      for (let i = this.place(first); i < this.count && (this.#uids[i] as number) <= last; i++) {
-        this.#modSeqs[i] = modSeq;
-        this.#flags[i] = set;
-      }
+    for (const [first, last] of ranges) {
+      const [from, to] = [this.place(first), this.place(last + 1)];
+      this.#modSeqs.fill(modSeq, from, to);
+      this.#flags.fill(set, from, to);
+    }
   }
 
   #push(uid: number, modSeq: number, set: number): void {

@@ -54,7 +54,7 @@ describe('a packed mailbox', () => {
     const other = w.process().store;
     const before = (await other.snapshot(ann.inbox))?.status.highestModSeq ?? 0;
     await flag(ann, [7], '\\Seen');
-    expect((await other.changes(ann.inbox, before))?.flagged).toEqual([{ uid: 7, modSeq: before + 1, flags: ['\\Seen'] }]);
+    expect((await other.changes(ann.inbox, before))?.flagged).toEqual([{ first: 7, last: 7, modSeq: before + 1, flags: ['\\Seen'] }]);
   });
 
   it('is packed again once enough has changed, and small ones never are', async () => {

@@ -1,6 +1,7 @@
 import { eachRun } from '@kiroku/domain/mailbox/chunk.js';
+import { addRun, messagesIn } from '@kiroku/domain/mailbox/flag-runs.js';
 import { type MailboxHead, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
-import type { Changes, FlagChange, MailboxStatus } from '@kiroku/domain/mailbox/store-port.js';
+import type { Changes, FlagChange, FlagRun, MailboxStatus } from '@kiroku/domain/mailbox/store-port.js';
 import { parseUids } from '@kiroku/domain/mailbox/uid-set.js';
 import type pg from 'pg';
 import { FlagReader, type StoredChunk } from './flag-reader.js';
@@ -87,7 +88,7 @@ async function unpackedIn(pool: pg.Pool, mailbox: string, row: WholeRow, packed:
     const since = await changesSince(pool, mailbox, row.packed_mod_seq, row.packed_uid_next);
     if (!since) return undefined;
     columns.catchUp(since, { highestModSeq: row.packed_mod_seq, uidNext: row.packed_uid_next });
-    changes = since.appended.length + since.flagged.length + since.vanished.length;
+    changes = since.appended.length + messagesIn(since.flagged) + since.vanished.length;
     place = since;
   }
   return columns.count === place.head.messages ? { version: place.version, head: place.head, keywords: place.keywords, columns, changes } : 'damaged';
@@ -143,11 +144,11 @@ export async function changesSince(pool: pg.Pool, mailbox: string, since: number
     return { uid, modSeq: set?.modSeq ?? (modSeqs[i] as number), flags: set?.flags ?? [] };
   });
   const firstNew = row.first_new ?? uidNext ?? Infinity;
-  const flagged: FlagChange[] = [];
+  const flagged: FlagRun[] = [];
   for (const [, stored] of row.chunks ?? [])
     eachRun(stored, (first, last, text) => {
       const { modSeq, flags } = reader.parsed(text);
-      if (modSeq > since) for (let uid = first; uid <= last && uid < firstNew; uid++) flagged.push({ uid, modSeq, flags });
+      if (modSeq > since && first < firstNew) addRun(flagged, first, Math.min(last, firstNew - 1), modSeq, flags);
     });
   return { ...placeIn(row), status: statusOf(row), appended, flagged, vanished: vanishedBelow(row.gone, Math.min(firstNew, uidNext ?? Infinity)) };
 }

@@ -37,7 +37,7 @@ describe('STORE', () => {
     const other = w.process().store;
     expect(shown(await other.snapshot(ann.inbox))).toEqual([[1, 2, ''], [2, 3, ''], [3, 4, '']]);
     const { changed, status } = await store(ann, [1, 3, 9], '\\seen', 'Wichtig');
-    expect(changed).toEqual([{ uid: 1, modSeq: 5, flags: ['Wichtig', '\\Seen'] }, { uid: 3, modSeq: 5, flags: ['Wichtig', '\\Seen'] }]);
+    expect(changed).toEqual([{ first: 1, last: 1, modSeq: 5, flags: ['Wichtig', '\\Seen'] }, { first: 3, last: 3, modSeq: 5, flags: ['Wichtig', '\\Seen'] }]);
     expect(status).toMatchObject({ id: ann.inbox, highestModSeq: 5, messages: 3, uidNext: 4 });
     for (const from of [w.store, other]) expect(shown(await from.snapshot(ann.inbox))).toEqual([[1, 5, 'Wichtig \\Seen'], [2, 3, ''], [3, 5, 'Wichtig \\Seen']]);
   });
@@ -65,7 +65,7 @@ describe('STORE', () => {
     const ann = await reader(10_000);
     const before = (await w.h.store.read(mailboxStream(ann.inbox))).version;
     const { changed } = await store(ann, upTo(10_000), '\\Seen');
-    expect(changed).toHaveLength(10_000);
+    expect(changed).toEqual([{ first: 1, last: 10_000, modSeq: 10_002, flags: ['\\Seen'] }]);
     const { events } = await w.h.store.read(mailboxStream(ann.inbox), before);
     expect(events).toHaveLength(1);
     expect(JSON.stringify(events).length).toBeLessThan(1_000);
@@ -78,7 +78,7 @@ describe('STORE', () => {
     const ann = await reader(3);
     await store(ann, [2], '\\Seen');
     const { changed, modified } = await w.store.storeFlags(ann.id, ann.inbox, { uids: [1, 2, 3], operation: 'add', flags: ['x'], unchangedSince: 4 }, ORIGIN);
-    expect([changed.map((c) => c.uid), modified]).toEqual([[1, 3], [2]]);
+    expect([changed.map((c) => c.first), modified]).toEqual([[1, 3], [2]]);
   });
 
   it('gets through while mail keeps coming in, and each of two sessions that store at once', async () => {
@@ -218,7 +218,7 @@ describe('what happened since a MODSEQ', () => {
     await store(ann, [2, 8], '\\Deleted');
     await w.store.expunge(ann.id, ann.inbox, undefined, ORIGIN);
     const changes = await w.store.changes(ann.inbox, before.highestModSeq, before.uidNext);
-    expect(changes).toMatchObject({ appended: [{ uid: 7, modSeq: 10, flags: ['\\Seen'] }], flagged: [{ uid: 1, modSeq: 10, flags: ['\\Seen'] }], vanished: [2] });
+    expect(changes).toMatchObject({ appended: [{ uid: 7, modSeq: 10, flags: ['\\Seen'] }], flagged: [{ first: 1, last: 1, modSeq: 10, flags: ['\\Seen'] }], vanished: [2] });
     expect(await w.store.changes(ann.inbox, changes?.status.highestModSeq ?? 0)).toMatchObject({ appended: [], flagged: [], vanished: [] });
     expect(await w.store.changes('019b8b3a-0c00-7000-8000-00000000dead', 0)).toBeUndefined();
   });

@@ -4,6 +4,7 @@ import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { type BatchEntry, columnsOf } from '@kiroku/domain/mailbox/batch.js';
 import { chunksOf, eachRun } from '@kiroku/domain/mailbox/chunk.js';
 import { appendMessages, changeFlags, expungeAll } from '@kiroku/domain/mailbox/decisions.js';
+import { columnsIn } from '@kiroku/domain/mailbox/flag-runs.js';
 import { storedFlags } from '@kiroku/domain/mailbox/flags.js';
 import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
 import { rightFor } from '@kiroku/domain/mailbox/rights.js';
@@ -11,7 +12,7 @@ import {
   type Appended, type Changes, type Copied, type Folder, MailboxRefusal, type MailboxStatus, type MailboxStore, type NewMessage, type Quota, type Rights, type Snapshot,
   type SpecialUse, type StoredFlags, type StoredMessage, type StoreFlags,
 } from '@kiroku/domain/mailbox/store-port.js';
-import { rangesOf } from '@kiroku/domain/mailbox/uid-set.js';
+import { rangesOf, rangesOfAny } from '@kiroku/domain/mailbox/uid-set.js';
 import type pg from 'pg';
 import type { Hints } from '../../event-log/hints.js';
 import { type Access, KnownAccess } from './access.js';
@@ -194,13 +195,13 @@ export class PostgresMailboxStore implements MailboxStore {
     const [access] = own ? [own] : ((await this.#demand(account, [[mailbox, '']])) as [Access]);
     const allowed = allowedBy(access);
     if (flags.length > 0 ? !flags.some(allowed) : !/[stw]/.test(access.rights)) throw new MailboxRefusal('no-permission', access.name);
-    const wanted = ascending(uids);
+    const wanted = rangesOfAny(uids);
     return this.#desk.run({
-      mailboxes: [mailbox], whole: [mailbox], messages: wanted.length, origin, unproven: own !== undefined, read: nothing,
+      mailboxes: [mailbox], whole: [mailbox], messages: uids.length, origin, unproven: own !== undefined, read: nothing,
       decide: (present) => {
         const box = present(mailbox);
         const { head, keywords } = box;
-        const { event, changed, modified, head: after } = changeFlags(mailbox, head, box.flagsOf(wanted), { operation, flags: storedFlags(flags, keywords), unchangedSince, allowed });
+        const { event, changed, modified, head: after } = changeFlags(mailbox, head, box.runsOf(wanted), { operation, flags: storedFlags(flags, keywords), unchangedSince, allowed });
         const { uidValidity, uidNext, highestModSeq, messages, bytes } = after;
         return { events: new Map([[mailbox, event ? [event] : []]]), result: { changed, modified, status: { id: mailbox, uidValidity, uidNext, highestModSeq, messages, bytes }, before: head.highestModSeq } };
       },
@@ -256,7 +257,7 @@ export class PostgresMailboxStore implements MailboxStore {
       mailboxes: [to, from], whole: [from], messages: uids.length, origin, read: async () => ({ entries: await readEntries(this.pool, from, uids), room: within ? Infinity : await this.#room(target) }),
       decide: (present, { entries, room }) => {
         const { head, keywords } = present(to);
-        const now = present(from).flagsOf(entries.columns.uids);
+        const now = columnsIn(present(from).runsOf(rangesOf(entries.columns.uids)));
         const columns = remaining(entries.columns, now.uids);
         const copied = appendMessages(to, head, { columns, flags: flagsFor(now.flags, allowedBy(target), keywords), from });
         fits(room, copied.head.bytes - head.bytes, target);
@@ -277,7 +278,7 @@ export class PostgresMailboxStore implements MailboxStore {
         return readGoing(this.pool, mailbox, marked);
       },
       decide: (present, doomed) => {
-        const now = present(mailbox).flagsOf(doomed.uids);
+        const now = columnsIn(present(mailbox).runsOf(rangesOf(doomed.uids)));
         const going = remaining(doomed, now.uids.filter((_, i) => now.flags[i]?.includes('\\Deleted')));
         const { events, head } = expungeAll(mailbox, present(mailbox).head, going);
         return { events: new Map([[mailbox, events]]), result: { uids: going.uids, highestModSeq: head.highestModSeq } };
@@ -291,7 +292,7 @@ export class PostgresMailboxStore implements MailboxStore {
     return this.#desk.run({
       mailboxes: [to, from], whole: [from], messages: 1, origin, read: async () => ({ doomed: await readGoing(this.pool, from, [uid]), room: await this.#room(target) }),
       decide: (present, { doomed, room }) => {
-        if (doomed.uids.length === 0 || present(from).flagsOf([uid]).uids.length === 0) throw new MailboxRefusal('nonexistent', String(uid));
+        if (doomed.uids.length === 0 || present(from).runsOf([[uid, uid]]).length === 0) throw new MailboxRefusal('nonexistent', String(uid));
         const { head, keywords } = present(to);
         const added = appendMessages(to, head, { columns: columnsOf(entries), flags: [storedFlags(message.flags.filter(allowedBy(target)), keywords)] });
         fits(room, added.head.bytes - head.bytes - (doomed.sizes[0] ?? 0), target);
