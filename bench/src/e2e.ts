@@ -20,7 +20,7 @@ export async function benchEndToEnd(
   const found = new Map(servers.map((server) => [server.name, [] as number[]]));
   for (let round = 0; round <= rounds; round++) {
     for (const server of servers) {
-      const rate = await oneRound(server, each);
+      const rate = await deliverAll(server, each);
       if (round > 0) found.get(server.name)?.push(rate); // the first warms up
       await settle(server);
     }
@@ -30,7 +30,8 @@ export async function benchEndToEnd(
   return { messages: each * USERS.length, rates };
 }
 
-async function oneRound(server: MailServer, each: number): Promise<number> {
+/** @param each messages for each mailbox. @returns messages per second until the last one is there. */
+export async function deliverAll(server: MailServer, each: number): Promise<number> {
   const before = await Promise.all(USERS.map((user) => server.mailIn(user)));
   const since = performance.now();
   await Promise.all(

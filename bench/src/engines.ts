@@ -1,62 +1,150 @@
-import { startKafka } from '@kiroku/infra/rig/engines/kafka.js';
-import { startPostgresServer } from '@kiroku/infra/rig/engines/postgres.js';
-import { startS3 } from '@kiroku/infra/rig/engines/s3.js';
-import { benchAccept } from './accept.js';
-import { benchEndToEnd } from './e2e.js';
+import { type KafkaRig, startKafka } from '@kiroku/infra/rig/engines/kafka.js';
+import { type PostgresRig, startPostgresServer } from '@kiroku/infra/rig/engines/postgres.js';
+import { startS3, type S3Rig } from '@kiroku/infra/rig/engines/s3.js';
+import { processTree } from '@kiroku/infra/rig/processes.js';
+import pg from 'pg';
+import { cost, type Cost, type Groups } from './engines-cost.js';
+import { deliverAll } from './e2e.js';
 import { type KirokuUnderTest, startKiroku } from './kiroku-sut.js';
-import { stopAtEnd } from './sut.js';
+import { send } from './load.js';
+import { median, settle } from './settle.js';
+import { DOMAIN, stopAtEnd, USERS } from './sut.js';
+
+/** Of one kind of load: medians of the rounds. */
+export interface EngineFigures extends Cost {
+  /** Messages per second. */
+  readonly rate: number;
+}
 
 export interface EnginesRow {
   readonly what: string;
-  /** Messages per second: accepted, and in the mailbox. */
-  readonly accept: number;
-  readonly e2e: number;
-  /** To the embedded engines in the same run. */
+  /** Accepted. */
+  readonly accept: EngineFigures;
+  /** In the mailbox, 50 connections to ten mailboxes. */
+  readonly e2e: EngineFigures;
+  /** To the embedded engines in the same run, which took turns with it. */
   readonly ratio?: { readonly accept: number; readonly e2e: number };
 }
 
-const EMBEDDED = 'embedded engines';
-const CELL = { size: 3 * 1024, connections: 50, keep: true };
+interface Shape { readonly partitions: number; readonly smtp: number; readonly delivery: number; readonly connections: number }
+interface Side extends KirokuUnderTest { readonly groups: Groups }
+
+const COMPARED: Shape = { partitions: 12, smtp: 1, delivery: 1, connections: 50 };
+/** How it grows: by partitions with the same load, and by processes with 12 connections for each that accepts. */
+const CURVE: readonly Shape[] = [
+  { ...COMPARED, partitions: 1 }, { ...COMPARED, partitions: 3 },
+  { partitions: 12, smtp: 1, delivery: 1, connections: 12 }, { partitions: 12, smtp: 2, delivery: 2, connections: 24 }, { partitions: 12, smtp: 4, delivery: 4, connections: 48 },
+];
+const SIZE = 3 * 1024;
 
 /**
  * The cluster engines, all on this machine, beside the embedded ones: Kafka with three brokers, an S3 server, a PostgreSQL of its own.
- * Then the same with fewer partitions and with more processes: each on a Kafka prefix, a bucket and a database of its own.
+ * Then the same with other numbers of partitions and processes, each on a Kafka prefix, a bucket and a database of its own.
  */
 export async function benchEngines(quick: boolean, say: (text: string) => void): Promise<EnginesRow[]> {
-  const embedded = await startKiroku({ name: EMBEDDED });
-  const rows: EnginesRow[] = [];
-  for (const { partitions, smtp, delivery } of [
-    { partitions: 12, smtp: 1, delivery: 1 }, { partitions: 1, smtp: 1, delivery: 1 }, { partitions: 12, smtp: 2, delivery: 1 }, { partitions: 12, smtp: 2, delivery: 2 },
-  ]) {
-    const what = `Kafka, S3, PostgreSQL; ${partitions} partitions, smtp × ${smtp}, delivery × ${delivery}`;
-    const engines = await startEngines();
-    const cluster = await startKiroku({
-      name: what,
-      env: { ...engines.env, KIROKU_KAFKA_PARTITIONS: String(partitions), KIROKU_SMTP_PROCESSES: String(smtp), KIROKU_DELIVERY_PROCESSES: String(delivery) },
-    });
-    const pair: readonly KirokuUnderTest[] = [embedded, cluster];
-    const accept = (await benchAccept(pair, quick, say, [CELL]))[0]?.rates ?? {};
-    const { rates: e2e } = await benchEndToEnd(pair, quick, say);
-    const own = { accept: accept[what] ?? NaN, e2e: e2e[what] ?? NaN };
-    const other = { accept: accept[EMBEDDED] ?? NaN, e2e: e2e[EMBEDDED] ?? NaN };
-    if (rows.length === 0) rows.push({ what: EMBEDDED, ...other });
-    rows.push({ what, ...own, ratio: { accept: own.accept / other.accept, e2e: own.e2e / other.e2e } });
-    await cluster.stop();
-    await engines.stop();
-  }
+  const engines = await startEngines();
+  const embedded = sideOf(await startKiroku({ name: 'embedded engines' }), {});
+  const cluster = await startCluster(engines, COMPARED, 0);
+  const [own, other] = await measure([embedded, cluster], COMPARED.connections, quick, say) as [Measured, Measured];
+  const ratio = { accept: other.accept.rate / own.accept.rate, e2e: other.e2e.rate / own.e2e.rate };
+  const rows: EnginesRow[] = [{ what: embedded.name, ...own }, { what: cluster.name, ...other, ratio }];
   await embedded.stop();
+  await cluster.stop();
+  for (const [n, shape] of CURVE.entries()) {
+    const side = await startCluster(engines, shape, n + 1);
+    const [figures] = await measure([side], shape.connections, quick, say) as [Measured];
+    rows.push({ what: side.name, ...figures });
+    await side.stop();
+  }
+  await engines.stop();
   return rows;
 }
 
-async function startEngines(): Promise<{ readonly env: Readonly<Record<string, string>>; stop(): Promise<void> }> {
+type Measured = Pick<EnginesRow, 'accept' | 'e2e'>;
+
+/** The sides take turns. Before that each gets so many messages that programs which compile themselves have done so. */
+async function measure(sides: readonly Side[], connections: number, quick: boolean, say: (text: string) => void): Promise<readonly Measured[]> {
+  const [seconds, rounds, warmUp] = quick ? [2, 2, 4_000] : [4, 5, 12_000];
+  const each = quick ? 200 : 500;
+  const found = sides.map(() => ({ accept: [] as EngineFigures[], e2e: [] as EngineFigures[] }));
+  const counts: number[] = [];
+  for (const side of sides) {
+    await accept(side, connections, warmUp);
+    const trial = await accept(side, connections, 1_000);
+    counts.push(Math.max(connections, Math.ceil(trial.rate * seconds)));
+    await settle(side);
+  }
+  for (let round = 0; round < rounds; round++)
+    for (const [i, side] of sides.entries()) {
+      found[i]?.accept.push(await accept(side, connections, counts[i] ?? connections));
+      await settle(side);
+      found[i]?.e2e.push(await figuresOf(side, each * USERS.length, () => deliverAll(side, each)));
+      await settle(side);
+    }
+  return found.map(({ accept: accepted, e2e }, i) => {
+    const both = { accept: middle(accepted), e2e: middle(e2e) };
+    say(`${sides[i]?.name ?? ''}: accepted ${Math.round(both.accept.rate)}/s, in the mailbox ${Math.round(both.e2e.rate)}/s`);
+    return both;
+  });
+}
+
+const accept = (side: Side, connections: number, messages: number): Promise<EngineFigures> =>
+  figuresOf(side, messages, async () => messages / (await send({ port: side.smtpPort, recipient: `${USERS[0]}@${DOMAIN}`, messages, connections, size: SIZE, keep: true })));
+
+/** @param run resolves to messages per second. */
+async function figuresOf({ groups }: Side, messages: number, run: () => Promise<number>): Promise<EngineFigures> {
+  const costs = cost(groups, messages);
+  const rate = await run();
+  return { rate, ...costs() };
+}
+
+/** The round with the median rate, whole: its costs belong to it. */
+function middle(rounds: readonly EngineFigures[]): EngineFigures {
+  const rate = median(rounds.map((its) => its.rate));
+  return rounds.toSorted((a, b) => Math.abs(a.rate - rate) - Math.abs(b.rate - rate))[0] ?? { rate: NaN, cpu: {}, busy: NaN };
+}
+
+const sideOf = (kiroku: KirokuUnderTest, engines: Groups): Side => ({ ...kiroku, groups: { 'Kiroku': () => kiroku.processes(), ...engines } });
+
+async function startCluster(engines: Engines, shape: Shape, n: number): Promise<Side> {
+  const { partitions, smtp, delivery, connections } = shape;
+  const kiroku = await startKiroku({
+    name: `Kafka, S3, PostgreSQL; ${partitions} partition${partitions === 1 ? '' : 's'}, smtp × ${smtp}, delivery × ${delivery}, ${connections} kept`,
+    env: {
+      ...(await engines.env(n)), KIROKU_KAFKA_PARTITIONS: String(partitions), KIROKU_SMTP_PROCESSES: String(smtp), KIROKU_DELIVERY_PROCESSES: String(delivery),
+    },
+  });
+  return sideOf(kiroku, engines.groups);
+}
+
+interface Engines {
+  readonly groups: Groups;
+  /** For a server of its own on them. */
+  env(n: number): Promise<Readonly<Record<string, string>>>;
+  stop(): Promise<void>;
+}
+
+async function startEngines(): Promise<Engines> {
   const engines = await Promise.all([startKafka({ brokers: 3 }), startS3(), startPostgresServer()]);
   const [kafka, s3, postgres] = engines;
   return {
-    env: {
-      KIROKU_POSTGRES_URL: postgres.url,
-      KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: kafka.brokers.join(','),
-      KIROKU_OBJECT_STORE: 's3', KIROKU_S3_ENDPOINT: s3.endpoint, KIROKU_S3_BUCKET: 'kiroku', KIROKU_S3_ACCESS_KEY: s3.accessKey, KIROKU_S3_SECRET_KEY: s3.secretKey,
-    },
+    groups: { Kafka: () => [...kafka.pids], S3: () => [s3.pid], PostgreSQL: () => processTree(postgres.pid) },
+    env: (n) => placeFor(kafka, s3, postgres, n),
     stop: stopAtEnd(async () => void (await Promise.all(engines.map((engine) => engine.stop())))),
+  };
+}
+
+async function placeFor(kafka: KafkaRig, s3: S3Rig, postgres: PostgresRig, n: number): Promise<Readonly<Record<string, string>>> {
+  const name = `bench${n}`;
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  const url = new URL(postgres.url);
+  url.pathname = `/${name}`;
+  return {
+    KIROKU_POSTGRES_URL: url.href,
+    KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: kafka.brokers.join(','), KIROKU_KAFKA_PREFIX: name,
+    KIROKU_OBJECT_STORE: 's3', KIROKU_S3_ENDPOINT: s3.endpoint, KIROKU_S3_BUCKET: name, KIROKU_S3_ACCESS_KEY: s3.accessKey, KIROKU_S3_SECRET_KEY: s3.secretKey,
   };
 }

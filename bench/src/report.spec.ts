@@ -8,6 +8,17 @@ const lineWith = (text: string, results: Partial<Results>): string =>
   report({ ...empty, ...results }).split('\n').find((line) => line.includes(text)) ?? '';
 
 describe('a report', () => {
+  it('says what mail costs on the cluster engines, and whether they keep up with the embedded ones', () => {
+    const figures = (rate: number, cpu: Readonly<Record<string, number>>) => ({ rate, cpu, busy: 0.9 });
+    const engines = [
+      { what: 'embedded', accept: figures(2000, { Kiroku: 400 }), e2e: figures(1500, { Kiroku: 500 }) },
+      { what: 'cluster', accept: figures(1400, { Kiroku: 420, Kafka: 200 }), e2e: figures(750, { Kiroku: 500, Kafka: 300 }), ratio: { accept: 0.7, e2e: 0.5 } },
+    ];
+    expect(lineWith('cluster  ', { engines })).toMatch(/1400 \/s\s+0\.70 ×\s+750 \/s\s+0\.50 ×.*NOT MET/);
+    expect(lineWith('cluster: accepted', { engines })).toMatch(/620 µs\s+420 µs\s+200 µs\s+90 %/);
+    expect(lineWith('embedded: accepted', { engines })).toMatch(/400 µs\s+400 µs\s+–/);
+  });
+
   const cell = { size: 3072, connections: 50, keep: true };
 
   it('says that a target is met when it is reached exactly, and not below', () => {

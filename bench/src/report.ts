@@ -141,10 +141,19 @@ function memoryTable(rows: readonly MemoryRow[] | undefined): string {
 function enginesTable(rows: readonly EnginesRow[] | undefined): string {
   if (!rows) return '';
   const lines = rows.map(({ what, accept, e2e, ratio }) => [
-    what, perSecond(accept), times(ratio?.accept), perSecond(e2e), times(ratio?.e2e),
+    what, perSecond(accept.rate), times(ratio?.accept), perSecond(e2e.rate), times(ratio?.e2e),
     ratio ? `≥ ${TARGETS.engines} ×` : '', ratio ? verdict(Math.min(ratio.accept, ratio.e2e) >= TARGETS.engines) : '',
   ]);
-  return table(['3 KB, 50 kept', 'accepted', 'ratio', 'in the mailbox', 'ratio', 'target', ''], lines);
+  const groups = [...new Set(rows.flatMap(({ accept }) => Object.keys(accept.cpu)))];
+  const costs = rows.flatMap(({ what, ...kinds }) =>
+    ([['accepted', kinds.accept], ['in the mailbox', kinds.e2e]] as const).map(([kind, { cpu, busy }]) => [
+      `${what}: ${kind}`, `${Math.round(Object.values(cpu).reduce((sum, its) => sum + its, 0))} µs`,
+      ...groups.map((group) => (cpu[group] === undefined ? '–' : `${Math.round(cpu[group])} µs`)), `${Math.round(busy * 100)} %`,
+    ]));
+  return [
+    table(['3 KB', 'accepted', 'ratio', 'in the mailbox', 'ratio', 'target', ''], lines),
+    table(['processor time per message', 'all', ...groups, 'machine busy'], costs),
+  ].join('\n\n');
 }
 
 function kafkaClientsTable(rows: readonly KafkaClientRow[] | undefined): string {

@@ -1,5 +1,6 @@
 import type { EventLog, Subscription } from '@kiroku/domain/kernel/event-log.js';
 import type { DecisionCopy } from '@kiroku/infra/event-log/kafka-decisions.js';
+import { Politeness } from '@kiroku/infra/platform/politeness.js';
 import { checkpointOf } from '@kiroku/infra/read-model/view-runner.js';
 import type pg from 'pg';
 
@@ -7,6 +8,8 @@ export const FORWARDER = 'forwarder';
 const BATCH = 1_000;
 /** ms: nobody inside waits for the copy, and larger batches cost less. */
 const PACE = 100;
+/** ms while the machine is busy. */
+const BUSY_PACE = 1_000;
 
 /**
  * Copies every decision to where readers outside find it, once and in order. One worker at a time does it; where it goes on is told by
@@ -17,7 +20,7 @@ export function runForwarder(log: Pick<EventLog, 'consume'>, copy: Pick<Decision
     group: FORWARDER,
     topics: ['decision'],
     batch: BATCH,
-    pace: () => PACE,
+    pace: new Politeness(PACE, BUSY_PACE).pace,
     start: async (topic, partition) => copy.next(await checkpointOf(pool, FORWARDER, topic, partition)),
     handle: async ({ events, next }) => {
       await copy.append(events);

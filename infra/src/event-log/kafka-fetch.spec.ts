@@ -89,6 +89,35 @@ describe('a reader of a partition', () => {
       expect(found.map(({ offset }) => offset)).toEqual(offsets.filter((offset) => wanted.includes(offset)));
     })));
 
+  it('asks once for what ends at the head', async () => {
+    const whole = broker([{ first: 0, count: 5 }, { first: 5, count: 3 }], 0);
+    let fetches = 0;
+    const counted: Pick<KafkaCluster, 'leader' | 'refresh' | 'send'> = {
+      leader: () => 1,
+      refresh: () => whole.refresh(),
+      send: (node, request) => {
+        if (request.name === 'Fetch') fetches++;
+        return whole.send(node, request);
+      },
+    };
+    const { records, next } = await new KafkaReader(counted as KafkaCluster).read(PLACE, 0, 100);
+    expect([records.length, next, fetches]).toEqual([8, 8, 1]);
+  });
+
+  it('asks again for itself where others took the room of an answer', async () => {
+    const whole = broker([{ first: 0, count: 5 }], 0);
+    const full = new WireWriter().int32(0).int16(0).int32(0).int32(1).string(PLACE.topic).int32(1)
+      .int32(0).int16(0).int64(5).int64(0).int64(0).int32(0).int32(-1).int32(0).done();
+    let answers = 0;
+    const crowded: Pick<KafkaCluster, 'leader' | 'refresh' | 'send'> = {
+      leader: () => 1,
+      refresh: () => whole.refresh(),
+      send: (node, request) => (answers++ === 0 ? Promise.resolve(request.parse(new WireReader(full))) : whole.send(node, request)),
+    };
+    const { records } = await new KafkaReader(crowded as KafkaCluster).read(PLACE, 0, 100);
+    expect([records.length, answers]).toEqual([5, 2]);
+  });
+
   it('says so when the log ends before what was read already', async () => {
     await expect(new KafkaReader(broker([{ first: 0, count: 5 }], 0)).read(PLACE, 6, 10)).rejects.toThrow(/ends at 5, and 6 had been read/);
   });

@@ -1,8 +1,9 @@
 import type { KafkaCluster } from './kafka-cluster.js';
 import { CODE, KafkaError, PASSING } from './kafka-codes.js';
+import { KafkaFetches } from './kafka-fetches.js';
 import { KafkaTooOld } from './kafka-link.js';
 import { batchesOf, type Batch, type KafkaRecord } from './kafka-records.js';
-import { fetch, type Fetched, type KafkaRequest, listOffsets, type Place } from './kafka-requests.js';
+import { type Fetched, type KafkaRequest, listOffsets, type Place } from './kafka-requests.js';
 
 /** Bytes per fetch, as they lie there, compressed. A single batch may be larger. */
 const FETCH_SIZE = 512 << 10;
@@ -23,7 +24,11 @@ interface Rest { readonly records: readonly KafkaRecord[]; readonly batches: rea
 export class KafkaReader {
   readonly #rests = new Map<string, Rest>();
 
-  constructor(private readonly cluster: KafkaCluster) {}
+  readonly #fetches: KafkaFetches;
+
+  constructor(private readonly cluster: KafkaCluster) {
+    this.#fetches = new KafkaFetches(cluster);
+  }
 
   /** Behind the last record that readers may see. */
   head(place: Place): Promise<number> {
@@ -44,32 +49,35 @@ export class KafkaReader {
   async read(place: Place, from: number, limit: number): Promise<Stretch> {
     let records: readonly KafkaRecord[] = [];
     let size = 0;
+    let head = Infinity;
     for (let at = from; ; ) {
       let rest = this.#take(place, at);
       if (!rest) {
         const found = await this.#further(place, at);
         if (!found) return { records, next: at };
-        at = found.from;
+        ({ from: at, head } = found);
         rest = { records: [], batches: found.batches };
       }
       const stretch = this.#hand(place, rest, at, limit - records.length);
       records = records.length === 0 ? stretch.records : records.concat(stretch.records);
       size += stretch.records.reduce((n, { value }) => n + (value?.length ?? 0), 0);
       at = stretch.next;
-      if (records.length >= limit || size >= READ_SIZE) return { records, next: at };
+      if (records.length >= limit || size >= READ_SIZE || (records.length > 0 && at >= head)) return { records, next: at };
     }
   }
 
   /** Undefined at the head; `from` is later than asked for where retention has removed what was there. */
-  async #further(place: Place, from: number): Promise<{ readonly from: number; readonly batches: readonly Batch[] } | undefined> {
-    for (let at = from; ; ) {
-      const { code, records } = await this.#fetch(place, at, FETCH_SIZE);
+  async #further(place: Place, from: number): Promise<{ readonly from: number; readonly batches: readonly Batch[]; readonly head: number } | undefined> {
+    for (let at = from, alone = false; ; ) {
+      const { code, records, head } = await this.#fetch(place, at, FETCH_SIZE, alone);
       if (code === CODE.offsetOutOfRange) {
         at = await this.#firstKept(place, at);
         continue;
       }
       const batches = batchesOf(records).filter((batch) => batch.next > at);
-      return batches.length === 0 ? undefined : { from: at, batches };
+      if (batches.length > 0) return { from: at, batches, head };
+      if (alone || head <= at) return undefined;
+      alone = true; // others took the room of the answer
     }
   }
 
@@ -126,18 +134,23 @@ export class KafkaReader {
     return from;
   }
 
-  #fetch(place: Place, from: number, bytes: number): Promise<Fetched> {
-    return this.ask(place, fetch(place, from, bytes), ({ code }) => (code === CODE.offsetOutOfRange ? CODE.none : code));
+  #fetch(place: Place, offset: number, bytes: number, alone = false): Promise<Fetched> {
+    const { topic, partition } = place;
+    return this.#asked(place, (leader) => this.#fetches.fetch(leader, { topic, partition, offset, bytes }, alone), ({ code }) => (code === CODE.offsetOutOfRange ? CODE.none : code));
   }
 
   /** Asks the leader of a partition, whoever that is by now. @param codeOf the code in its answer; passing trouble is waited out. */
-  async ask<T>(place: Place, request: KafkaRequest<T>, codeOf: (answer: T) => number): Promise<T> {
+  ask<T>(place: Place, request: KafkaRequest<T>, codeOf: (answer: T) => number): Promise<T> {
+    return this.#asked(place, (leader) => this.cluster.send(leader, request), codeOf);
+  }
+
+  async #asked<T>(place: Place, send: (leader: number) => Promise<T>, codeOf: (answer: T) => number): Promise<T> {
     const until = performance.now() + PATIENCE;
     for (;;) {
       const leader = this.cluster.leader(place);
       let failure: unknown = new Error(`Kafka: ${place.topic}/${place.partition} has no leader`);
       if (leader !== undefined) {
-        const answer = await this.cluster.send(leader, request).then((its) => ({ its }), (error: unknown) => ({ error }));
+        const answer = await send(leader).then((its) => ({ its }), (error: unknown) => ({ error }));
         if ('error' in answer) failure = answer.error;
         else {
           const code = codeOf(answer.its);

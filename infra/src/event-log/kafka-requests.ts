@@ -13,7 +13,11 @@ export interface KafkaRequest<T> {
 
 export interface Place { readonly topic: string; readonly partition: number }
 export type Produced = Place & { readonly code: number; readonly offset: number };
+export type FetchFrom = Place & { readonly offset: number; readonly bytes: number };
+/** `head`: behind the last that all replicas have. */
 export interface Fetched { readonly code: number; readonly head: number; readonly records: Buffer }
+/** `code`: of the request as a whole. */
+export interface FetchAnswer { readonly code: number; readonly found: readonly (Place & Fetched)[] }
 export interface PartitionState { readonly partition: number; readonly leader: number; readonly replicas: number }
 export interface ClusterState {
   readonly clusterId: string | null;
@@ -49,32 +53,36 @@ export function produce(batches: readonly (Place & { readonly bytes: Buffer })[]
   };
 }
 
-/** What lies from `offset` on, right now: whole batches up to `bytes`, or the first one whatever its size. */
-export function fetch({ topic, partition }: Place, offset: number, bytes: number): KafkaRequest<Fetched> {
-  const wire = new WireWriter().int32(-1).int32(0).int32(0).int32(bytes).int8(0).int32(0).int32(-1);
-  wire.array([topic], (name) => wire.string(name).array([partition], (p) => wire.int32(p).int32(-1).int64(offset).int64(-1).int32(bytes)));
+/**
+ * What lies from each `offset` on, right now: whole batches up to `bytes` of each partition, or the first one whatever its size; nothing of
+ * those for which the `most` bytes of all are used up.
+ */
+export function fetch(places: readonly FetchFrom[], most: number): KafkaRequest<FetchAnswer> {
+  const all = Math.min(most, places.reduce((n, { bytes }) => n + bytes, 0));
+  const wire = new WireWriter().int32(-1).int32(0).int32(0).int32(all).int8(0).int32(0).int32(-1);
+  wire.array(byTopic(places), ([topic, its]) =>
+    wire.string(topic).array(its, ({ partition, offset, bytes }) => wire.int32(partition).int32(-1).int64(offset).int64(-1).int32(bytes)));
   wire.int32(0).string('');
   return { api: 1, name: 'Fetch', version: 11, body: wire.done(), parse: fetchedFrom };
 }
 
-function fetchedFrom(answer: WireReader): Fetched {
+function fetchedFrom(answer: WireReader): FetchAnswer {
   answer.int32(); // throttling is the broker's affair: it makes us wait for the next answer
   const code = answer.int16();
   answer.int32();
-  const [found] = answer.array(() => {
-    answer.string();
-    return answer.array((): Fetched => {
-      answer.int32();
+  const found = answer.array(() => {
+    const topic = answer.string() ?? '';
+    return answer.array((): Place & Fetched => {
+      const partition = answer.int32();
       const its = answer.int16();
       const head = answer.int64();
       answer.slice(16); // last stable offset, start of the log: absent when the offset is out of range
       answer.array(() => answer.slice(16));
       answer.int32();
-      return { code: its, head, records: answer.slice(Math.max(0, answer.int32())) };
+      return { topic, partition, code: its, head, records: answer.slice(Math.max(0, answer.int32())) };
     });
   }).flat();
-  if (!found) return { code: code === 0 ? -1 : code, head: -1, records: Buffer.alloc(0) };
-  return code === 0 ? found : { ...found, code };
+  return { code, found };
 }
 
 /** `earliest` kept, or behind the last that all replicas have (`latest`, the high watermark), or the first written at or after a time. */

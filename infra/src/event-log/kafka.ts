@@ -1,4 +1,5 @@
 import { type Consumer, type Entry, type EventLog, type Fact, partitionOf, type Positioned, type Subscription, type Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { Ids } from '@kiroku/domain/kernel/clock.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
@@ -8,6 +9,7 @@ import type { Hints } from './hints.js';
 import { KafkaCluster } from './kafka-cluster.js';
 import { DecisionCopy } from './kafka-decisions.js';
 import { KafkaReader } from './kafka-fetch.js';
+import { idsInRuns } from './kafka-ids.js';
 import { IdleReads } from './kafka-idle.js';
 import type { KafkaOptions } from './kafka-options.js';
 import type { Unit } from './kafka-lane.js';
@@ -79,6 +81,11 @@ export class KafkaEventLog implements EventLog {
     this.#producer = new KafkaProducer(cluster, { compression, most: topics.most, patience: options.patience ?? PATIENCE, now, grown: (places) => this.#grown(places) });
     this.#idle = new IdleReads(cluster, (['mail', 'session'] as const).flatMap((topic) => Array.from({ length: topics.partitions[topic] }, (_, partition) => this.#place(topic, partition))));
     this.decisionCopy = new DecisionCopy(cluster, this.#reader, { topic: topics.names.decision, partition: 0 }, pool, { compression, now });
+  }
+
+  /** These ids, chosen so that what is appended together lies together. */
+  choosing(ids: Ids): Ids {
+    return idsInRuns(ids, this.topics.partitions.mail);
   }
 
   partitions(topic: Topic): number {

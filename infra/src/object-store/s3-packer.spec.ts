@@ -39,6 +39,23 @@ describe('bodies on their way', () => {
     expect(requests.map(({ items }) => items.length)).toEqual([1, 49]);
   });
 
+  it('of those who come in numbers wait a moment for each other', async () => {
+    const { requests, send, until } = server();
+    const packer = new Packer(send);
+    const first = Array.from({ length: 10 }, (_, i) => packer.add(i, 100));
+    await until(1);
+    const before = packer.add(10, 100);
+    requests[0]!.answer();
+    await Promise.all(first);
+    await new Promise((resolve) => setImmediate(resolve));
+    // They have heard the answer, and come back with the next.
+    const after = Array.from({ length: 10 }, (_, i) => packer.add(11 + i, 100));
+    await until(2);
+    requests[1]!.answer();
+    await Promise.all([before, ...after]);
+    expect(requests.map(({ items }) => items.length)).toEqual([10, 11]);
+  });
+
   it('do not wait when they are enough for a large request', async () => {
     const { requests, send, until } = server();
     const packer = new Packer(send, 1000, 3);

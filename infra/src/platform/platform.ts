@@ -70,7 +70,7 @@ export async function openPlatform(role: string, { postgres: address, config, co
     await pool.end();
     throw error;
   });
-  const engine: Engine = { store, clock: systemClock, ids: systemIds() };
+  const engine: Engine = { store, clock: systemClock, ids: kafka ? kafka.choosing(systemIds()) : systemIds() };
   const sessions = new LoggedSessions(
     log, engine,
     (count) => metrics.count('kiroku_session_facts_dropped_total', 'Session facts dropped because the event log was away', count),
