@@ -22,6 +22,7 @@ import { QueueStories } from '@kiroku/infra/admin/queue-story.js';
 import { RelayDomainAdmin } from '@kiroku/infra/admin/relay-domains.js';
 import { TlsPolicyAdmin } from '@kiroku/infra/admin/tls-policy.js';
 import { TlsReports } from '@kiroku/infra/admin/tls-reports.js';
+import type { ReplicaReads } from '@kiroku/infra/postgres/replica.js';
 import type { ServerKey } from '@kiroku/infra/auth/seal.js';
 import type { Logger } from '@kiroku/infra/telemetry/logger.js';
 import type { Metrics } from '@kiroku/infra/telemetry/metrics.js';
@@ -47,6 +48,8 @@ import { TransferRoutes } from './routes/transfer.js';
 /** What the API stands on: a part of the platform, and the server key. */
 export interface ApiParts {
   readonly pool: pg.Pool;
+  /** A replica that answers reports; the primary does if absent. */
+  readonly replica?: Pick<ReplicaReads, 'query' | 'changing'> | undefined;
   readonly log: EventLog;
   readonly engine: Engine;
   readonly metrics: Metrics;
@@ -60,7 +63,8 @@ export interface ApiParts {
 
 @Module({})
 export class ApiModule {
-  static of({ pool, log, engine, metrics, logger, key, roles, hostname = machineName() }: ApiParts): DynamicModule {
+  static of({ pool, replica, log, engine, metrics, logger, key, roles, hostname = machineName() }: ApiParts): DynamicModule {
+    const reports = replica ?? pool;
     const administrators = new Administrators(pool, engine);
     const directory = new DirectoryAdmin(pool, engine, new DirectoryCommands(engine), key);
     const queue = new QueueQueries(pool, engine);
@@ -75,9 +79,9 @@ export class ApiModule {
         { provide: DirectoryAdmin, useValue: directory },
         { provide: AccountImport, useValue: new AccountImport(directory) },
         { provide: MailboxAdmin, useValue: new MailboxAdmin(pool, engine) },
-        { provide: MessageQueries, useValue: new MessageQueries(pool, log) },
+        { provide: MessageQueries, useValue: new MessageQueries(pool, log, reports) },
         { provide: QuarantineAdmin, useValue: new QuarantineAdmin(pool, engine) },
-        { provide: ActionQueries, useValue: new ActionQueries(pool, engine.store) },
+        { provide: ActionQueries, useValue: new ActionQueries(reports, engine.store) },
         { provide: QueueQueries, useValue: queue },
         { provide: QueueCommands, useValue: new QueueCommands(pool, engine, queue) },
         { provide: QueueStories, useValue: new QueueStories(queue, engine) },
@@ -85,7 +89,7 @@ export class ApiModule {
         { provide: RelayDomainAdmin, useValue: new RelayDomainAdmin(pool, engine) },
         { provide: LdapAdmin, useValue: new LdapAdmin(pool, engine, key, async () => (await policy.settings()).settings.tagSeparators) },
         { provide: TlsPolicyAdmin, useValue: new TlsPolicyAdmin(pool, engine) },
-        { provide: TlsReports, useValue: new TlsReports(pool, ownName) },
+        { provide: TlsReports, useValue: new TlsReports(pool, ownName, reports) },
         { provide: PolicyAdmin, useValue: policy },
         { provide: Operations, useValue: new Operations(pool, log, roles) },
         { provide: APP_GUARD, useValue: new TokenGuard(administrators, metrics) },

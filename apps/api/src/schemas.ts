@@ -170,12 +170,16 @@ const warnings = {
   certificate: { kind: z.literal('certificate'), name: z.string(), expiresAt: z.int().describe('Epoch ms; may be past') },
   quarantine: { kind: z.literal('quarantine'), messages: z.int() },
   token: { kind: z.literal('access-token'), name: z.string().describe('Of gateway credentials'), detail: z.string() },
+  replica: {
+    kind: z.literal('replica'), state: z.enum(['away', 'behind', 'not-following', 'another-server', 'another-database', 'no-rights']),
+    detail: z.string().optional(), behind: z.int().optional().describe('Seconds; -1: nobody knows how far'),
+  },
 };
 const from = { role: z.string(), host: z.string().optional() };
-const Warning = z.union([z.object(warnings.restarts), z.object(warnings.disk), z.object(warnings.certificate), z.object(warnings.quarantine), z.object(warnings.token)]);
+const Warning = z.union([z.object(warnings.restarts), z.object(warnings.disk), z.object(warnings.certificate), z.object(warnings.quarantine), z.object(warnings.token), z.object(warnings.replica)]);
 const Attention = z.union([
   z.object({ ...warnings.restarts, ...from }), z.object({ ...warnings.disk, ...from }), z.object({ ...warnings.certificate, ...from }), z.object({ ...warnings.quarantine, ...from }),
-  z.object({ ...warnings.token, ...from }),
+  z.object({ ...warnings.token, ...from }), z.object({ ...warnings.replica, ...from }),
 ]);
 const Process = z.object({ role: z.string(), host: z.string(), pid: z.int(), startedAt: instant, seenAt: instant, trouble: z.string().nullable(), warnings: z.array(Warning) });
 export const Health = z.object({

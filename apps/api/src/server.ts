@@ -26,6 +26,8 @@ const AT_ONCE = 64;
 export async function openApi(parts: ApiParts): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(ApiModule.of(parts), { bodyParser: false, logger: false, abortOnError: false });
   app.use(front(parts.engine.ids, parts.logger));
+  const { replica } = parts;
+  if (replica) app.use(changes(() => replica.changing()));
   app.useBodyParser('json', { limit: JSON_BODY, strict: true });
   app.disable('x-powered-by');
   app.disable('etag');
@@ -44,6 +46,17 @@ export async function listen(app: NestExpressApplication, host: string, port: nu
   server.maxHeadersCount = 100;
   await app.listen(port, host);
   return server.address() as AddressInfo;
+}
+
+/** Who changed something sees it in the next report, wherever that is read. */
+function changes(changing: () => () => void) {
+  return (request: AdminRequest, response: Response, next: NextFunction): void => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const done = changing();
+      response.once('finish', done).once('close', done);
+    }
+    next();
+  };
 }
 
 /** First for every request: its id, headers that keep browsers from misusing answers, a bound on what runs at once, a log line. */

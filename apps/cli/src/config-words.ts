@@ -17,6 +17,7 @@ const JAPANESE: readonly (readonly [RegExp, string])[] = [
   [/^(.+) must be (?:host:port, separated by commas|a list of host:port)$/, '$1 は「ホスト:ポート」をコンマで区切って指定してください'],
   [/^(.+) must be (\d+) to (\d+) partitions$/, '$1 はパーティション数($2〜$3)で指定してください'],
   [/^(.+) must be (\d+) to (\d+) copies$/, '$1 は複製数($2〜$3)で指定してください'],
+  [/^(.+) must be (\d+) to (\d+) seconds$/, '$1 は秒数($2〜$3)で指定してください'],
   [/^(.+) must be (\d+) to (\d+) days$/, '$1 は日数($2〜$3)で指定してください'],
   [/^(.+) must be (\d+) characters at most$/, '$1 は $2 文字以内で指定してください'],
   [/^(.+) must be letters, digits, dots, hyphens and underscores$/, '$1 は英数字・ドット・ハイフン・下線で指定してください'],

@@ -157,6 +157,18 @@ describe('kiroku doctor on a machine among many', () => {
       { check: 'postgres', state: 'wrong', says: expect.stringMatching(/^does not answer: (?!.*hush)/) }]);
   });
 
+  it('looks at its replica, and shows no secret', async () => {
+    const db = await testPostgres();
+    const { host, port, user, database } = db.connection;
+    const url = `postgres://${user}@${encodeURIComponent(host)}:${port}/${database}`;
+    const env = { KIROKU_DATA: made(), KIROKU_POSTGRES_URL: url };
+    expect(await findings(env, 'replica')).toEqual([]);
+    expect(await findings({ ...env, KIROKU_POSTGRES_REPLICA_URL: url }, 'replica')).toEqual([{ check: 'replica', state: 'wrong', says: expect.stringMatching(/leads to the primary itself/) }]);
+    expect(await findings({ ...env, KIROKU_POSTGRES_REPLICA_URL: 'postgres://me:hush@127.0.0.1:1/none' }, 'replica')).toEqual([
+      { check: 'replica', state: 'warning', says: expect.stringMatching(/^does not answer; the primary answers reports: (?!.*hush)/) }]);
+    await db.close();
+  });
+
   it('asks whether the engines answer, and shows no secret', async () => {
     const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -9,6 +9,7 @@ import { type Config, readConfig } from '@kiroku/infra/config/config.js';
 import { isInitialised } from '@kiroku/infra/postgres/data-folder.js';
 import { findBinaries } from '@kiroku/infra/postgres/binaries.js';
 import { serverIdentity } from '@kiroku/infra/postgres/identity.js';
+import { lookAtReplica, type ReplicaProblem } from '@kiroku/infra/postgres/replica-look.js';
 import { runningServer } from '@kiroku/infra/supervise/pid-file.js';
 import { EXPIRES_SOON } from '@kiroku/infra/telemetry/warnings.js';
 import { Failed } from './client.js';
@@ -48,7 +49,7 @@ async function examine(run: Run): Promise<readonly Finding[]> {
   }
   const settings = configProblems(config.warnings, language)?.map((warning) => finding('settings', 'warning', 'said', warning)) ?? [];
   const found = await Promise.all([
-    checkFolder(config), checkDisk(config), checkPostgres(config), checkEngines(config), checkKey(config), checkCertificates(config, run), checkServer(config, run), ...checkPorts(config),
+    checkFolder(config), checkDisk(config), checkPostgres(config), checkReplica(config), checkEngines(config), checkKey(config), checkCertificates(config, run), checkServer(config, run), ...checkPorts(config),
   ]);
   return [...(settings.length > 0 ? settings : [finding('settings', 'ok', 'complete')]), checkNode(), ...found.flat()];
 }
@@ -117,6 +118,21 @@ function ofPostgres(state: Finding['state'], problem: PostgresProblem): Finding 
     case 'may-not-create': return finding('postgres', state, 'mayNotCreate', problem.user, problem.where);
     case 'not-durable': return finding('postgres', state, 'notDurable', problem.setting, problem.value);
   }
+}
+
+const REPLICA: Readonly<Record<ReplicaProblem, Says>> = {
+  'not-following': 'replicaNotFollowing', 'another-server': 'replicaAnotherServer', 'another-database': 'replicaAnotherDatabase', 'no-rights': 'replicaNoRights',
+};
+
+async function checkReplica({ postgres, postgresReplica, postgresReplicaLag: limit }: Config): Promise<readonly Finding[]> {
+  if (!postgres || !postgresReplica) return [];
+  const look = await lookAtReplica(postgres, postgresReplica).catch(() => undefined);
+  if (!look) return []; // the primary is away, which is said already
+  if (look.kind === 'away') return [finding('replica', 'warning', 'replicaAway', look.why)];
+  if (look.kind === 'wrong') return [finding('replica', 'wrong', REPLICA[look.problem])];
+  if (!Number.isFinite(look.lag)) return [finding('replica', 'warning', 'replicaUnknown')];
+  const behind = Math.round(look.lag / 1_000);
+  return [behind > limit ? finding('replica', 'warning', 'replicaBehind', behind, limit) : finding('replica', 'ok', 'replicaFollows', behind)];
 }
 
 /** Only whether somebody listens there: whether it is the right one shows at the start. A URL is not shown, as it may hold a password. */

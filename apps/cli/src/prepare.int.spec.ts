@@ -5,6 +5,7 @@ import { readConfig } from '@kiroku/infra/config/config.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import { type TestPostgres, testPostgres } from '@kiroku/infra/postgres/testing.js';
+import { openPool } from '@kiroku/infra/read-model/database.js';
 import { prepare } from './prepare.js';
 
 let data: string;
@@ -38,6 +39,33 @@ async function installed(): Promise<void> {
     await platform.close();
   }
 }
+
+/** As one with this setting for the replica. */
+async function startWith(replica: string): Promise<void> {
+  const { host, port, user, database } = db.connection;
+  const before = { ...process.env };
+  process.env['KIROKU_POSTGRES_URL'] = `postgres://${user}@${encodeURIComponent(host)}:${port}/${database}`;
+  process.env['KIROKU_POSTGRES_REPLICA_URL'] = replica;
+  try {
+    await prepare({ connectionString: process.env['KIROKU_POSTGRES_URL'] }, data);
+  } finally {
+    process.env = before;
+  }
+}
+
+describe('a start with a replica', () => {
+  it('is refused when its URL leads to a server that is none, before anything is made', async () => {
+    const { host, port, user, database } = db.connection;
+    await expect(startWith(`postgres://${user}@${encodeURIComponent(host)}:${port}/${database}`)).rejects.toThrow(/^KIROKU_POSTGRES_REPLICA_URL leads to the primary itself/);
+    const pool = openPool(db.connection, 1);
+    expect((await pool.query(`SELECT FROM pg_namespace WHERE nspname = 'history'`)).rows).toEqual([]);
+    await pool.end();
+  });
+
+  it('goes on when it is merely away', async () => {
+    await startWith('postgres://me:hush@127.0.0.1:1/none');
+  }, 60_000);
+});
 
 describe('a start', () => {
   it('is repeated as often as it has to be', async () => {

@@ -4,6 +4,7 @@ import { claimEngines, claimServerKey } from '@kiroku/infra/config/engines-in-us
 import { refuseOthersBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
+import { lookAtReplica, replicaProblem } from '@kiroku/infra/postgres/replica-look.js';
 import { buildNewViews } from '@kiroku/infra/read-model/new-views.js';
 import { migrate } from '@kiroku/migrations/migrate.js';
 
@@ -11,12 +12,15 @@ import { migrate } from '@kiroku/migrations/migrate.js';
 export async function prepare(postgres: PostgresConnection, data: string): Promise<void> {
   const outside = 'connectionString' in postgres ? await lookAtPostgres(postgres) : undefined;
   if (outside?.refused.length) throw new Error(outside.refused.map(postgresProblem).join('; '));
-  await migrate(postgres);
   const config = { ...readConfig(process.env), data };
+  const replica = config.postgresReplica && (await lookAtReplica(postgres, config.postgresReplica));
+  if (replica?.kind === 'wrong') throw new Error(replicaProblem(replica.problem));
+  await migrate(postgres);
   // Before any other engine is touched: it may be somebody else's.
   const embedded = await openPlatform('migrate', { postgres, connections: 2 });
   try {
     for (const warning of outside?.warnings ?? []) embedded.logger.warn(postgresProblem(warning));
+    if (replica?.kind === 'away') embedded.logger.warn({ why: replica.why }, 'the replica is away; the primary answers reports');
     await claimEngines(embedded.pool, config);
     await claimServerKey(embedded.pool, data);
   } finally {

@@ -19,5 +19,24 @@ function wordsOf(warning: Attention, language: Language, now: number, time: (at:
       return say(language, 'warnQuarantine', warning.messages);
     case 'access-token':
       return say(language, 'warnAccessToken', warning.name, warning.detail);
+    case 'replica':
+      return replicaWords(warning, language);
+  }
+}
+
+function replicaWords(warning: Extract<Attention, { readonly kind: 'replica' }>, language: Language): string {
+  switch (warning.state) {
+    case 'away':
+      return say(language, 'warnReplicaAway', warning.detail);
+    case 'behind':
+      return warning.behind < 0 ? say(language, 'warnReplicaUnknown') : say(language, 'warnReplicaBehind', warning.behind);
+    case 'not-following':
+      return say(language, 'warnReplicaNotFollowing');
+    case 'another-server':
+      return say(language, 'warnReplicaAnotherServer');
+    case 'another-database':
+      return say(language, 'warnReplicaAnotherDatabase');
+    case 'no-rights':
+      return say(language, 'warnReplicaNoRights');
   }
 }

@@ -1,7 +1,7 @@
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import type { EventStore } from '@kiroku/domain/kernel/event-store.js';
 import { type AdminAction, reasonOf, subjectOf, withoutSecrets } from '@kiroku/domain/story/admin-actions.js';
-import type pg from 'pg';
+import type { Reports } from '../postgres/replica.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
 /** One thing that an administrator did. */
@@ -38,7 +38,7 @@ interface Row { readonly id: string; readonly stream: string; readonly version: 
 /** What administrators did, newest first: the view says where it lies, and the history what it was. */
 export class ActionQueries {
   constructor(
-    private readonly pool: pg.Pool,
+    private readonly reports: Reports,
     private readonly store: Pick<EventStore, 'read'>,
   ) {}
 
@@ -54,7 +54,7 @@ export class ActionQueries {
       since !== undefined && `at >= ${the(since)}`,
       until !== undefined && `at < ${the(until)}`,
     ].filter((condition) => condition !== false);
-    const { rows } = await this.pool.query<Row>(
+    const { rows } = await this.reports.query<Row>(
       `SELECT id, stream, version FROM view.admin_action_1 ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ORDER BY id DESC LIMIT ${the(limit + 1)}`, values);
     const page = pageOf(rows, limit, (row) => row, (row) => row.id);
     const events = await this.#events(page.items);

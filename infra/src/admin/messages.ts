@@ -5,6 +5,7 @@ import type { StoryEvent } from '@kiroku/domain/story/texts.js';
 import { positionsOf } from '@kiroku/domain/story/views.js';
 import { inOrder } from '@kiroku/domain/story/words.js';
 import type pg from 'pg';
+import type { Reports } from '../postgres/replica.js';
 import { base32 } from '../ids/ids.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
@@ -84,10 +85,11 @@ export class MessageQueries {
   constructor(
     private readonly pool: pg.Pool,
     private readonly log: Pick<EventLog, 'at' | 'partitions'>,
+    private readonly reports: Reports = pool,
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Newest first. */
+  /** Newest first. A report. */
   async list({ after, limit, sender, recipient, state, since, until }: MessageFilter): Promise<Page<MessageInfo>> {
     const values: unknown[] = [];
     const the = (value: unknown): string => `$${values.push(value)}`;
@@ -100,7 +102,7 @@ export class MessageQueries {
       since !== undefined && `message_id >= ${the(base32(Math.max(0, since - LONGEST_TRANSACTION), 9))} AND coalesce(accepted_at, refused_at) >= ${the(since)}`,
       until !== undefined && `message_id < ${the(base32(until, 9))} AND coalesce(accepted_at, refused_at) < ${the(until)}`,
     ].filter((condition) => condition !== false);
-    const { rows } = await this.pool.query<MessageRow>(
+    const { rows } = await this.reports.query<MessageRow>(
       `SELECT ${COLUMNS} FROM view.message_2 m ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''}
        ORDER BY message_id DESC LIMIT ${the(limit + 1)}`, values);
     return pageOf(rows, limit, infoOf, (row) => row.message_id);

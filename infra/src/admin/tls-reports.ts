@@ -4,6 +4,7 @@ import { type TlsReport, tlsReport } from '@kiroku/domain/tls-policy/report.js';
 import { parseStsPolicy } from '@kiroku/domain/tls-policy/sts.js';
 import type { TlsReportRow } from '@kiroku/domain/tls-policy/views.js';
 import type pg from 'pg';
+import type { Reports } from '../postgres/replica.js';
 import { type Page, type PageQuery, pageOf } from './page.js';
 
 /** Connections to the servers of one domain on one UTC day. */
@@ -32,12 +33,13 @@ export class TlsReports {
   constructor(
     private readonly pool: pg.Pool,
     private readonly ownName: () => Promise<string>,
+    private readonly reports: Reports = pool,
   ) {}
 
   /** The latest day first, then by domain. */
   async days({ domain, since, until, after, limit }: TlsDaysQuery): Promise<Page<TlsDay>> {
     const [afterDay, afterDomain] = after === undefined ? [null, null] : [after.slice(0, 10), after.slice(11)];
-    const { rows } = await this.pool.query<TlsDay>({
+    const { rows } = await this.reports.query<TlsDay>({
       name: 'tls-report-days',
       text: `SELECT day, domain, sum(total - bad)::float8 AS successful, sum(bad)::float8 AS failed,
                coalesce(array_agg(failure ORDER BY total DESC, failure) FILTER (WHERE failure <> ''), '{}') AS failures
@@ -59,7 +61,7 @@ export class TlsReports {
   async report(day: string, asked: string): Promise<TlsReport> {
     const domain = canonicalDomain(asked) ?? asked.toLowerCase();
     const host = await this.ownName();
-    const { rows } = await this.pool.query<TlsReportRow>({
+    const { rows } = await this.reports.query<TlsReportRow>({
       name: 'tls-report', values: [day, domain],
       text: `SELECT day, domain, policy, host, ip, source, failure, count FROM view.tls_report_1 WHERE day = $1 AND domain = $2
              ORDER BY policy, host, ip, source, failure LIMIT ${MOST_ROWS}`,

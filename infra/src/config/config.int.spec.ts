@@ -97,6 +97,16 @@ describe('the settings', () => {
     expect(readConfig({}, home)).not.toHaveProperty('postgres');
   });
 
+  it('name a replica of an outside PostgreSQL, and refuse one of the embedded PostgreSQL', () => {
+    const connectionString = 'postgres://report:secret@copy.test/mail';
+    const both = { KIROKU_POSTGRES_URL: 'postgres://db.test/mail', KIROKU_POSTGRES_REPLICA_URL: connectionString };
+    expect(readConfig(both, home)).toMatchObject({ postgresReplica: { connectionString }, postgresReplicaLag: 30 });
+    expect(readConfig({ ...both, KIROKU_POSTGRES_REPLICA_LAG: '5' }, home).postgresReplicaLag).toBe(5);
+    expect(problems({ ...both, KIROKU_POSTGRES_REPLICA_LAG: '4' })).toEqual(['KIROKU_POSTGRES_REPLICA_LAG must be 5 to 3600 seconds']);
+    expect(problems({ KIROKU_POSTGRES_REPLICA_URL: connectionString })).toEqual(['KIROKU_POSTGRES_REPLICA_URL needs KIROKU_POSTGRES_URL']);
+    expect(readConfig({}, home)).not.toHaveProperty('postgresReplica');
+  });
+
   it.each([
     ['192.0.2.1', ['192.0.2.1:53']],
     ['localhost:5353', ['127.0.0.1:5353']],
@@ -179,10 +189,11 @@ describe('the settings', () => {
 
   it.each(SECRETS.map((name) => [variableOf(name), name] as const))('take the secret %s from a file', (variable, name) => {
     const value = name.startsWith('postgres') ? 'postgres://hush@db.test/mail' : name === 'kurrentdbUrl' ? 'esdb://hush@db.test' : 'hush';
+    const needed = name === 'postgresReplicaUrl' ? { KIROKU_POSTGRES_URL: 'postgres://db.test/mail' } : {};
     const file = join(home, `${name}.secret`);
     writeFileSync(file, `${value}\n`);
-    expect(JSON.stringify(readConfig({ [`${variable}_FILE`]: file }, home))).toContain(`"${value}"`);
-    expect(JSON.stringify(readConfig({ KIROKU_CONFIG: yaml(`${name}File: ${name}.secret\n`) }, home))).toContain(`"${value}"`);
+    expect(JSON.stringify(readConfig({ ...needed, [`${variable}_FILE`]: file }, home))).toContain(`"${value}"`);
+    expect(JSON.stringify(readConfig({ ...needed, KIROKU_CONFIG: yaml(`${name}File: ${name}.secret\n`) }, home))).toContain(`"${value}"`);
   });
 
   it('refuse a secret given twice, and a file of a secret that is not there, empty or too large', () => {

@@ -10,13 +10,15 @@ import { NAMES, PORTS, SECRETS, Settings, variableOf, type Name } from './settin
 type Read = z.output<typeof Settings>;
 
 /** What processes are told at their start. Ports are absent where a listener is off. */
-export interface Config extends Omit<Read, 'postgresUrl' | 'kafkaTls'> {
+export interface Config extends Omit<Read, 'postgresUrl' | 'postgresReplicaUrl' | 'kafkaTls'> {
   /** Absolute. */
   readonly data: string;
   /** Whether to speak TLS with Kafka; or the file of the certificates to trust, absolute. */
   readonly kafkaTls: boolean | string;
   /** An outside PostgreSQL, for `new pg.Pool`; absent: the embedded one, whose connection the supervisor tells. Secret. */
   readonly postgres?: { readonly connectionString: string };
+  /** Its replica, which answers reports. Secret. */
+  readonly postgresReplica?: { readonly connectionString: string };
   /** For the log: variables that look like ours and mean nothing, and what may not have been meant. */
   readonly warnings: readonly string[];
 }
@@ -62,11 +64,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, cw
   const called = (name: Name): string => given.get(name)?.called ?? variableOf(name);
   problems.push(...clashes(result.data, called), ...missing(result.data, called));
   if (problems.length) throw new ConfigRefused(problems);
-  const { postgresUrl, kafkaTls, data, ...rest } = result.data;
+  const { postgresUrl, postgresReplicaUrl, kafkaTls, data, ...rest } = result.data;
   const absolute = (name: Name, path: string): string => resolve(given.has(name) && !fromEnv.has(name) ? dirname(file.path) : home, path);
   return {
     ...rest,
     ...(postgresUrl && { postgres: { connectionString: postgresUrl } }),
+    ...(postgresReplicaUrl && { postgresReplica: { connectionString: postgresReplicaUrl } }),
     kafkaTls: kafkaTls === 'on' || (kafkaTls !== 'off' && absolute('kafkaTls', kafkaTls)),
     data: absolute('data', data),
     warnings: [...warnings, ...elsewhere(env, home, cwd), ...unsafe(result.data, called)],

@@ -18,6 +18,7 @@ export function missing(settings: Read, called: Called): readonly string[] {
   return [
     ...NEEDS.flatMap(({ name, value, needs }) => (settings[name] === value ? lacking(needs).map((need) => `${called(name)}=${value} needs ${called(need)}`) : [])),
     ...(settings.kafkaSasl ? lacking(['kafkaUser', 'kafkaPassword']).map((need) => `${called('kafkaSasl')}=${settings.kafkaSasl} needs ${called(need)}`) : []),
+    ...(settings.postgresReplicaUrl !== undefined && settings.postgresUrl === undefined ? [`${called('postgresReplicaUrl')} needs ${called('postgresUrl')}`] : []),
     ...(!settings.kafkaSasl && settings.kafkaUser !== undefined ? [`${called('kafkaUser')} needs ${called('kafkaSasl')}`] : []),
   ];
 }

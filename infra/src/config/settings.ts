@@ -105,6 +105,10 @@ export const SETTINGS = {
   expectedRoles: roles.optional(),
   /** A PostgreSQL of the administrator's instead of the embedded one; all machines of an installation name the same. Holds a password. */
   postgresUrl: postgres.optional(),
+  /** A streaming replica of it, which answers reports. Holds a password. */
+  postgresReplicaUrl: postgres.optional(),
+  /** Seconds that a report may be behind; further behind, the primary answers. */
+  postgresReplicaLag: whole(5, 3600, 'seconds').default(30),
   eventLog: engine('postgres', 'kafka'),
   kafkaBrokers: brokers.optional(),
   /** Topics are `<prefix>.mail`, `<prefix>.session`, `<prefix>.decision`. */
@@ -154,7 +158,7 @@ export const SETTINGS = {
 export type Name = keyof typeof SETTINGS;
 export const NAMES = Object.keys(SETTINGS) as Name[];
 /** Nothing that is said or logged quotes one of these. Each may also be given as the path of a file: see `secretOf`. */
-export const SECRETS = ['postgresUrl', 'kafkaPassword', 'kurrentdbUrl', 's3AccessKey', 's3SecretKey'] as const satisfies readonly Name[];
+export const SECRETS = ['postgresUrl', 'postgresReplicaUrl', 'kafkaPassword', 'kurrentdbUrl', 's3AccessKey', 's3SecretKey'] as const satisfies readonly Name[];
 export const PORTS = NAMES.filter((name): name is Extract<Name, `${string}Port`> => name.endsWith('Port'));
 export const Settings = z.object(SETTINGS);
 

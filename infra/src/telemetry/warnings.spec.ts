@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { certificateWarnings, diskWarnings, LITTLE_SPACE, NO_RESTARTS, restartWarnings } from './warnings.js';
+import { certificateWarnings, diskWarnings, LITTLE_SPACE, NO_RESTARTS, replicaWarnings, restartWarnings } from './warnings.js';
 
 const NOW = Date.UTC(2026, 0, 5);
 const MINUTE = 60_000;
@@ -28,5 +28,15 @@ describe('the disk', () => {
     expect(diskWarnings(LITTLE_SPACE - 1, 0)).toEqual([{ kind: 'disk', freeBytes: LITTLE_SPACE - 1 }]);
     expect(diskWarnings(2 * LITTLE_SPACE, LITTLE_SPACE + 1)).toEqual([{ kind: 'disk', freeBytes: 2 * LITTLE_SPACE }]);
     expect(diskWarnings(Infinity, 0)).toEqual([]);
+  });
+});
+
+describe('a replica for reports', () => {
+  it('is spoken of when it is away, is none, or is further behind than it may be', () => {
+    expect(replicaWarnings({ kind: 'following', lag: 30_000 }, 30_000)).toEqual([]);
+    expect(replicaWarnings({ kind: 'following', lag: 30_600 }, 30_000)).toEqual([{ kind: 'replica', state: 'behind', behind: 31 }]);
+    expect(replicaWarnings({ kind: 'following', lag: Infinity }, 30_000)).toEqual([{ kind: 'replica', state: 'behind', behind: -1 }]);
+    expect(replicaWarnings({ kind: 'away', why: 'ECONNREFUSED' }, 30_000)).toEqual([{ kind: 'replica', state: 'away', detail: 'ECONNREFUSED' }]);
+    expect(replicaWarnings({ kind: 'wrong', problem: 'not-following' }, 30_000)).toEqual([{ kind: 'replica', state: 'not-following' }]);
   });
 });

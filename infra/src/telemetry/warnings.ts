@@ -1,3 +1,5 @@
+import type { ReplicaLook, ReplicaProblem } from '../postgres/replica-look.js';
+
 /**
  * What wants an administrator's attention while mail still flows. Trouble, in contrast, keeps a process from doing its work, and
  * the server from being ready.
@@ -12,7 +14,11 @@ export type Warning =
   /** Messages that local delivery could not deliver because of a fault of its own, and set aside. */
   | { readonly kind: 'quarantine'; readonly messages: number }
   /** No access token can be had for gateway credentials, and mail waits; `detail` says why, without secrets. */
-  | { readonly kind: 'access-token'; readonly name: string; readonly detail: string };
+  | { readonly kind: 'access-token'; readonly name: string; readonly detail: string }
+  /** The replica for reports is not used, and the primary does its work; `behind` in seconds, -1: nobody knows how far. */
+  | { readonly kind: 'replica'; readonly state: 'away'; readonly detail: string }
+  | { readonly kind: 'replica'; readonly state: 'behind'; readonly behind: number }
+  | { readonly kind: 'replica'; readonly state: ReplicaProblem };
 
 /** ms before its end at which a certificate is spoken of: time to renew it by hand. */
 export const EXPIRES_SOON = 21 * 24 * 60 * 60_000;
@@ -44,6 +50,13 @@ export function certificateWarnings(certificates: readonly { readonly name: stri
 
 export const tokenWarnings = (missing: readonly { readonly name: string; readonly detail: string }[]): readonly Warning[] =>
   missing.map(({ name, detail }) => ({ kind: 'access-token', name, detail }));
+
+/** @param limit ms that it may be behind. */
+export function replicaWarnings(found: ReplicaLook, limit: number): readonly Warning[] {
+  if (found.kind === 'away') return [{ kind: 'replica', state: 'away', detail: found.why }];
+  if (found.kind === 'wrong') return [{ kind: 'replica', state: found.problem }];
+  return found.lag > limit ? [{ kind: 'replica', state: 'behind', behind: Number.isFinite(found.lag) ? Math.round(found.lag / 1_000) : -1 }] : [];
+}
 
 /** @param reserve bytes below which mail is refused. */
 export function diskWarnings(freeBytes: number, reserve: number): readonly Warning[] {

@@ -13,6 +13,8 @@ export interface PostgresRig {
   /** For KIROKU_POSTGRES_URL. */
   readonly url: string;
   readonly port: number;
+  /** Its data. */
+  readonly folder: string;
   /** 0 when it does not run. */
   readonly pid: number;
   /** SIGKILL to the postmaster; resolves when it has ended. */
@@ -40,6 +42,7 @@ export async function startPostgresServer({ host = '127.0.0.1' }: { readonly hos
   const rig: PostgresRig = {
     url,
     port,
+    folder: `${folder}/data`,
     get pid() {
       return server?.exit ? 0 : (server?.pid ?? 0);
     },
