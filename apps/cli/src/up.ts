@@ -83,7 +83,7 @@ async function complain(lang: string | undefined, words: (texts: typeof Texts, l
 }
 
 /** MiB of a young generation's half. Roles that handle much at once need more of it for speed, the others less for memory. */
-const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 4, imap: 4, worker: 2 };
+const YOUNG: Partial<Record<RoleName, number>> = { smtp: 8, delivery: 3, imap: 3, worker: 2 };
 const COUNTS = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses', pop3: 'pop3Processes', imap: 'imapProcesses', worker: 'workerProcesses' } as const satisfies Partial<Record<RoleName, keyof Config>>;
 
 /** An import of accounts hashes passwords on all cores: four threads, Node's default, may be fewer. */

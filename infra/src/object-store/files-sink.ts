@@ -4,7 +4,7 @@ import { closeFd, openFd, syncFd, unlinkIfThere, writeAllAt } from './files-io.j
 import { type Budget, Parts } from './parts.js';
 
 /** Bytes gathered before a write; while one is under way, as many again are taken before the sender has to wait. */
-const FLUSH = 128 * 1024;
+const FLUSH = 64 * 1024;
 
 /** A large body on its way to its file. A failure is kept and thrown by `finish`; what comes after it is dropped. */
 export class LargeSink {
