@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -109,12 +109,23 @@ export class EngineServer {
     await gone;
   }
 
-  /** SIGSTOP: its connections stay open and nothing answers. */
+  /** SIGSTOP: its connections stay open and nothing answers, from the return on: the kernel stops thread by thread. */
   pause(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
     this.#child?.kill('SIGSTOP');
+    for (const until = Date.now() + 1_000; !isStopped(pid) && Date.now() < until; );
   }
 
   resume(): void {
     this.#child?.kill('SIGCONT');
+  }
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => /\) [Tt] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')));
+  } catch {
+    return false; // a thread that ended meanwhile
   }
 }
