@@ -89,8 +89,11 @@ const COUNTS = { smtp: 'smtpProcesses', delivery: 'deliveryProcesses', pop3: 'po
 /** An import of accounts hashes passwords on all cores: four threads, Node's default, may be fewer. */
 const HASHING = { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())) };
 
+/** Large bodies come in there: see `collect` in files-sink.ts. */
+const COLLECTS: readonly RoleName[] = ['smtp'];
+
 function roleOf(role: RoleName, config: Config): Role {
-  return { role, count: role === 'api' ? 1 : config[COUNTS[role]], ...(role === 'api' && { env: HASHING }), nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
+  return { role, count: role === 'api' ? 1 : config[COUNTS[role]], ...(role === 'api' && { env: HASHING }), nodeOptions: [`--max-semi-space-size=${YOUNG[role] ?? 1}`, ...(COLLECTS.includes(role) ? ['--expose-gc'] : [])], script: join(dirname(process.argv[1] ?? ''), '..', role, 'main.js') };
 }
 
 function portsOf(config: Config): Record<string, number> {

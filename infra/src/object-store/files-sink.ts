@@ -6,6 +6,18 @@ import { type Budget, Parts } from './parts.js';
 /** Bytes gathered before a write; while one is under way, as many again are taken before the sender has to wait. */
 const FLUSH = 64 * 1024;
 
+/** Bytes that go to disk between two collections of what they came in: V8 by itself lets some 100 MB of it lie (measured with 50 senders). */
+const COLLECT = 16 * 1024 * 1024;
+let uncollected = 0;
+
+/** The young generation only: a millisecond or two. Nothing where the process was not started with `--expose-gc`. */
+function collect(written: number): void {
+  uncollected += written;
+  if (uncollected < COLLECT) return;
+  uncollected = 0;
+  void globalThis.gc?.({ type: 'minor' });
+}
+
 /** A large body on its way to its file. A failure is kept and thrown by `finish`; what comes after it is dropped. */
 export class LargeSink {
   readonly #hash = createHash('sha256');
@@ -50,6 +62,7 @@ export class LargeSink {
     for (const part of parts) this.#hash.update(part); // while the thread pool writes
     await written;
     this.#end += length;
+    collect(length);
   }
 
   /** The bytes are durable when it resolves, their name is not. @param storedAt epoch ms, kept as the file's time. */
