@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CredentialsInfo, GatewayTableInfo, RouteInfo, TokenInfo } from '@kiroku/infra/admin/gateways.js';
 import type { RelayDomainDetails } from '@kiroku/infra/admin/relay-domains.js';
 import { oauthError, type TokenServer, tokenServer } from '@kiroku/infra/oauth/testing.js';
-import { type ApiProcess, command, type Spoken, startApi } from './testing/api-process.js';
+import { type ApiProcess, speaker, startApi } from './testing/api-process.js';
 import { REASONS } from './texts.js';
 
 let api: ApiProcess;
@@ -17,13 +17,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const kiroku = (line: string, input?: string): Promise<Spoken> => command(api.env, line.split(' '), input);
-const must = async (line: string, input?: string): Promise<string> => {
-  const { code, out, err } = await kiroku(line, input);
-  expect({ line, code, err }).toEqual({ line, code: 0, err: '' });
-  return out;
-};
-const json = async <T>(line: string): Promise<T> => JSON.parse(await must(`${line} --json`)) as T;
+const { kiroku, must, json } = speaker(() => api);
 
 describe('kiroku gateway', () => {
   it('imports a table, lists it and exports it', async () => {

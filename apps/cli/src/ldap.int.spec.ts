@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LdapInfo, LdapTest } from '@kiroku/infra/admin/ldap.js';
 import { haveSlapd, person, type Slapd, SLAPD_ROOT, startSlapd } from '@kiroku/infra/rig/remote/slapd.js';
-import { type ApiProcess, command, type Spoken, startApi } from './testing/api-process.js';
+import { type ApiProcess, speaker, startApi } from './testing/api-process.js';
 import { REASONS } from './texts.js';
 
 let api: ApiProcess;
@@ -18,12 +18,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const kiroku = (line: string, input?: string): Promise<Spoken> => command(api.env, line.split(' '), input);
-const must = async (line: string, input?: string): Promise<string> => {
-  const { code, out, err } = await kiroku(line, input);
-  expect({ line, code, err }).toEqual({ line, code: 0, err: '' });
-  return out;
-};
+const { kiroku, must } = speaker(() => api);
 
 describe('kiroku ldap', () => {
   it('adds, lists, shows and changes directories, and takes the password from the input only', async () => {

@@ -7,7 +7,7 @@ import { openPool } from '@kiroku/infra/read-model/database.js';
 import type pg from 'pg';
 import { makeProgram } from './program.js';
 import { ownTerminal } from './terminal.js';
-import { type ApiProcess, command, type Spoken, startApi } from './testing/api-process.js';
+import { type ApiProcess, command, speaker, startApi } from './testing/api-process.js';
 import { REASONS } from './texts.js';
 
 let api: ApiProcess;
@@ -18,13 +18,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const kiroku = (line: string, input?: string): Promise<Spoken> => command(api.env, line.split(' '), input);
-const must = async (line: string, input?: string): Promise<string> => {
-  const { code, out, err } = await kiroku(line, input);
-  expect({ line, code, err }).toEqual({ line, code: 0, err: '' });
-  return out;
-};
-const json = async <T>(line: string): Promise<T> => JSON.parse(await must(`${line} --json`)) as T;
+const { kiroku, must, json } = speaker(() => api);
 
 describe('kiroku domain', () => {
   it('adds, lists, shows, changes, switches off and on, and deletes', async () => {

@@ -62,8 +62,8 @@ export class Retrials {
     if (accepted?.data.messageId !== messageId) throw new Error(`the log does not hold ${messageId} at ${partition}/${position}`);
     const back = (error: unknown): Promise<false> => this.#back(accepted, { partition, position }, error, { tries: tries + 1, since });
     if (caution?.endedBy === messageId && !this.#returned) {
-      this.#returned = true;
       await back(caution.error);
+      this.#returned = true;
       void caution.retrying(undefined);
       return false;
     }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
+import { expect } from '@jest/globals';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { build } from 'esbuild';
 import type { Adder } from '../command.js';
@@ -60,4 +61,17 @@ export async function command(env: Readonly<Record<string, string>>, args: reado
   const code = await runProgram(program, args, terminal);
   await new Promise((resolve) => setImmediate(resolve)); // what was written last has arrived
   return { code, out, err };
+}
+
+/** How tests of commands speak: a line at a time, to an API that is started meanwhile. */
+export function speaker(api: () => ApiProcess) {
+  const kiroku = (line: string, input?: string): Promise<Spoken> => command(api().env, line.split(' '), input);
+  /** What it prints; the test fails where it fails. */
+  const must = async (line: string, input?: string): Promise<string> => {
+    const { code, out, err } = await kiroku(line, input);
+    expect({ line, code, err }).toEqual({ line, code: 0, err: '' });
+    return out;
+  };
+  const json = async <T>(line: string): Promise<T> => JSON.parse(await must(`${line} --json`)) as T;
+  return { kiroku, must, json };
 }
