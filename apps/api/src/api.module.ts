@@ -3,12 +3,14 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { DirectoryCommands } from '@kiroku/domain/directory/commands.js';
+import { GroupCommands } from '@kiroku/domain/directory/group-commands.js';
 import type { EventLog } from '@kiroku/domain/kernel/event-log.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { ActionQueries } from '@kiroku/infra/admin/actions.js';
 import { Administrators } from '@kiroku/infra/admin/administrators.js';
 import { DirectoryAdmin } from '@kiroku/infra/admin/directory.js';
 import { GatewayAdmin } from '@kiroku/infra/admin/gateways.js';
+import { GroupAdmin } from '@kiroku/infra/admin/groups.js';
 import { AccountImport } from '@kiroku/infra/admin/import.js';
 import { LdapAdmin } from '@kiroku/infra/admin/ldap.js';
 import { MailboxAdmin } from '@kiroku/infra/admin/mailboxes.js';
@@ -35,6 +37,7 @@ import { AdministratorRoutes } from './routes/administrators.js';
 import { AliasRoutes } from './routes/aliases.js';
 import { DomainRoutes } from './routes/domains.js';
 import { CredentialsRoutes, GatewayRoutes } from './routes/gateways.js';
+import { GroupRoutes } from './routes/groups.js';
 import { LdapRoutes } from './routes/ldap.js';
 import { BodyCacheRoutes, MailboxRoutes } from './routes/mailboxes.js';
 import { MessageRoutes } from './routes/messages.js';
@@ -73,10 +76,11 @@ export class ApiModule {
     return {
       module: ApiModule,
       // Before the accounts' own routes: `import` and `export` are no addresses.
-      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, MailboxRoutes, BodyCacheRoutes, AliasRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, LdapRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
+      controllers: [DomainRoutes, TransferRoutes, AccountRoutes, MailboxRoutes, BodyCacheRoutes, AliasRoutes, GroupRoutes, MessageRoutes, QueueRoutes, QuarantineRoutes, ActionRoutes, SettingsRoutes, GatewayRoutes, CredentialsRoutes, RelayDomainRoutes, LdapRoutes, TlsPolicyRoutes, LockoutRoutes, AdministratorRoutes, OperationRoutes],
       providers: [
         { provide: Administrators, useValue: administrators },
         { provide: DirectoryAdmin, useValue: directory },
+        { provide: GroupAdmin, useValue: new GroupAdmin(pool, new GroupCommands(engine)) },
         { provide: AccountImport, useValue: new AccountImport(directory) },
         { provide: MailboxAdmin, useValue: new MailboxAdmin(pool, engine) },
         { provide: MessageQueries, useValue: new MessageQueries(pool, log, reports) },

@@ -65,6 +65,17 @@ describe('the mailboxes of an account', () => {
     expect(await names()).toEqual(['INBOX', 'Sent', 'Work', 'Work/Old/2026']);
   });
 
+  it('are subscribed to by their owner unless that is not wanted, with those above them that are made', async () => {
+    const BEN = '/accounts/ben@x.test/mailboxes';
+    expect(await gives(Mailbox, ask('POST', BEN, { name: 'a/b' }), 201)).toMatchObject({ subscribed: true });
+    expect(await gives(Mailbox, ask('POST', BEN, { name: 'a/c', subscribe: false }), 201)).toMatchObject({ subscribed: false });
+    expect((await gives(Mailboxes, ask('GET', BEN))).items.map((m) => [m.name, m.subscribed])).toEqual([['INBOX', false], ['a', true], ['a/b', true], ['a/c', false]]);
+    expect((await ask('DELETE', `${BEN}/${encodeURIComponent('a/b')}`)).status).toBe(204);
+    await gives(Mailbox, ask('POST', BEN, { name: 'a/b' }), 201);
+    const { rows } = await api.platform.pool.query<{ path: string }>('SELECT s.path FROM view.subscription_1 s JOIN view.account_1 a ON a.id = s.account_id WHERE a.address = $1 ORDER BY s.path', ['ben@x.test']);
+    expect(rows.map((row) => row.path)).toEqual(['a', 'a/b']);
+  });
+
   it('are told page by page', async () => {
     const first = await gives(Mailboxes, ask('GET', `${ANN}?limit=3`));
     expect([first.items.length, first.next]).toEqual([3, 'Work']);

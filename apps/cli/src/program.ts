@@ -10,6 +10,7 @@ import { addAuditCommands } from './commands/audit.js';
 import { addCredentialsCommands } from './commands/credentials.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addGatewayCommands } from './commands/gateway.js';
+import { addGroupCommands } from './commands/group.js';
 import { addLdapCommands } from './commands/ldap.js';
 import { addMailboxCommands } from './commands/mailbox.js';
 import { addMessageCommands } from './commands/message.js';
@@ -37,7 +38,7 @@ export function makeProgram(terminal: Terminal): Command {
     .description('Kiroku, a mail server that remembers')
     .version(VERSION, '-V, --version')
     .configureHelp({ showGlobalOptions: false });
-  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addMailboxCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addLdapCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
+  for (const add of [addDomainCommands, addAccountCommands, addAliasCommands, addGroupCommands, addMailboxCommands, addMessageCommands, addQueueCommands, addQuarantineCommands, addGatewayCommands, addCredentialsCommands, addRelayDomainCommands, addLdapCommands, addTlsPolicyCommands, addPolicyCommands, addAdminCommands, addAuditCommands, addOperationCommands, addDemoCommand])
     add(program, terminal);
   return program;
 }

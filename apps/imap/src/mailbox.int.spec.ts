@@ -281,17 +281,52 @@ describe('IDLE', () => {
 });
 
 describe('a command on more messages than one may work on', () => {
-  it('works on the last ones and names the first of them, or does nothing at all', async () => {
+  it('works on the last ones and names the first of them, or does nothing at all where it is to be whole', async () => {
     await using rig = await startRig({ settings: { imapMessageLimit: 3 } });
     for (let i = 0; i < 5; i++) await rig.deliver(mail(`${i}`), { flags: ['\\Deleted'] });
     const client = await rig.selected('INBOX', 'CREATE to');
     expect(await client.ask('FETCH 1:* UID')).toEqual([...[3, 4, 5].map((n) => `* ${n} FETCH (UID ${n})`), 'OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
     expect(await client.ask('STORE 1:* +FLAGS.SILENT (\\Seen)')).toEqual(['OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
     expect(await client.ok('SEARCH SEEN')).toEqual(['* SEARCH 3 4 5']);
-    for (const verb of ['COPY', 'MOVE']) expect(await client.ask(`${verb} 1:* to`)).toEqual(['NO [MESSAGELIMIT 3] Too many messages for one command']);
+    expect(await client.ask('COPY 1:* to')).toEqual(['NO [MESSAGELIMIT 3] Too many messages for one command']);
+    expect(await client.ask('UID FETCH 1:* FLAGS (PARTIAL -1:-4)')).toEqual(['NO [MESSAGELIMIT 3] Too many messages for one command']);
+    expect(await client.ok('UID FETCH 1:* FLAGS (PARTIAL 1:3)')).toHaveLength(3);
     expect(await client.ok('STATUS to (MESSAGES)')).toEqual(['* STATUS to (MESSAGES 0)']);
     expect(await client.ask('UID EXPUNGE 1:*')).toEqual(['* 5 EXPUNGE', '* 4 EXPUNGE', '* 3 EXPUNGE', 'OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
     expect(await client.ok('EXPUNGE')).toEqual(['* 2 EXPUNGE', '* 1 EXPUNGE']);
+  });
+
+  it('moves the last ones, so that the same command again moves the rest', async () => {
+    await using rig = await startRig({ settings: { imapMessageLimit: 3 } });
+    for (let i = 0; i < 5; i++) await rig.deliver(mail(`${i}`));
+    const client = await rig.selected('INBOX', 'CREATE to');
+    const [copied, ...rest] = await client.ask('UID MOVE 1:5 to');
+    expect(copied).toMatch(/^\* OK \[COPYUID \d+ 3:5 1:3\]/);
+    expect(rest).toEqual(['* 5 EXPUNGE', '* 4 EXPUNGE', '* 3 EXPUNGE', 'OK [MESSAGELIMIT 3 3] Not all: too many messages for one command']);
+    expect((await client.ask('UID MOVE 1:5 to')).at(-1)).toBe('OK Moved');
+    expect(await client.ok('STATUS to (MESSAGES)')).toEqual(['* STATUS to (MESSAGES 5)']);
+  });
+
+  it('counts for UID EXPUNGE only those marked for deletion, so that the same command again gets on', async () => {
+    await using rig = await startRig({ settings: { imapMessageLimit: 3 } });
+    for (let i = 0; i < 9; i++) await rig.deliver(mail(`${i}`), i < 4 ? { flags: ['\\Deleted'] } : {});
+    const client = await rig.selected('INBOX', 'ENABLE QRESYNC');
+    expect(await client.ask('UID EXPUNGE 1:9')).toEqual(['* NO [MESSAGELIMIT 3 2] Not all: too many messages for one command', '* VANISHED 2:4', expect.stringMatching(/^OK \[HIGHESTMODSEQ \d+\] Expunged$/)]);
+    expect(await client.ask('UID EXPUNGE 1:9')).toEqual(['* VANISHED 1', expect.stringMatching(/^OK \[HIGHESTMODSEQ/)]);
+    expect(await client.ok('UID EXPUNGE 1:9')).toEqual([]);
+  });
+
+  it('says so before another answer that has a code', async () => {
+    await using rig = await startRig({ settings: { imapMessageLimit: 2 } });
+    for (let i = 0; i < 3; i++) await rig.deliver(mail(`${i}`));
+    const [client, other] = [await rig.selected(), await rig.selected()];
+    await other.ok('STORE 2 +FLAGS (\\Deleted)');
+    expect(await client.ask('STORE 1:3 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\\Seen)')).toEqual(expect.arrayContaining([
+      '* NO [MESSAGELIMIT 2 2] Not all: too many messages for one command', expect.stringMatching(/^OK \[MODIFIED 2(:3)?\]/),
+    ]));
+    await client.ok('NOOP');
+    await other.ok('EXPUNGE');
+    expect((await client.ask('FETCH 1:3 BODY[]')).filter((line) => /NO \[|^OK/.test(line))).toEqual(['* NO [MESSAGELIMIT 2 2] Not all: too many messages for one command', expect.stringMatching(/^OK \[EXPUNGEISSUED\]/)]);
   });
 });
 

@@ -9,6 +9,12 @@ export function limited(session: Session, uids: Uint32Array, text: string): { re
   return { uids: some, completion: ok('Not all: too many messages for one command', `MESSAGELIMIT ${most} ${some[0]}`) };
 }
 
+/** A tagged response has one code: where another is due, the limit is told before it (RFC 9738 §3.1). */
+export function beside(session: Session, { code, text }: Completion, other: Completion): Completion {
+  if (code !== undefined) session.output.untagged(`NO [${code}] ${text}`);
+  return other;
+}
+
 /** For commands that are carried out whole or not at all. @throws No when there are more than one command may work on. */
 export function within(session: Session, uids: Uint32Array): Uint32Array {
   const { imapMessageLimit: most } = session.settings;

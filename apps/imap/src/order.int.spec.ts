@@ -73,6 +73,16 @@ describe.each<Phase>(['not logged in', 'logged in', 'selected'])('a client that 
 });
 
 describe('UIDONLY', () => {
+  it('knows no number of the first unread message', async () => {
+    await using rig = await startRig();
+    await rig.deliver('Subject: x\r\n\r\nx\r\n');
+    const client = await rig.selected('INBOX');
+    expect((await client.ok('SELECT INBOX')).join('\n')).toContain('[UNSEEN 1]');
+    await client.ok('CLOSE');
+    await client.ok('ENABLE UIDONLY');
+    expect((await client.ok('SELECT INBOX')).join('\n')).not.toContain('UNSEEN');
+  });
+
   it('leaves nothing that names messages by number', async () => {
     await using rig = await startRig({ settings: { commandErrors: 0 } });
     await rig.deliver('Subject: x\r\n\r\nx\r\n');
@@ -85,7 +95,9 @@ describe('UIDONLY', () => {
     expect(await client.ok('UID SEARCH RETURN (SAVE COUNT) ALL')).toEqual([expect.stringMatching(/UID COUNT 1$/)]);
     expect(await client.ok('UID SEARCH $')).toEqual(['* SEARCH 1']);
     expect(await client.ok('UID FETCH 1 UID')).toEqual(['* 1 UIDFETCH (UID 1)']);
-    expect(await client.ok('UID FETCH $ (UID FLAGS)')).toEqual(['* 1 UIDFETCH (FLAGS ())']);
+    expect(await client.ok('UID FETCH $ FLAGS')).toEqual(['* 1 UIDFETCH (FLAGS ())']);
+    // RFC 9586 §3.3: who asks for UID gets it once more.
+    expect(await client.ok('UID FETCH $ (UID FLAGS)')).toEqual(['* 1 UIDFETCH (UID 1 FLAGS ())']);
     await client.ok('UID STORE 1 +FLAGS.SILENT (\\Deleted)');
     expect(await client.ok('EXPUNGE')).toEqual(['* VANISHED 1']);
   });

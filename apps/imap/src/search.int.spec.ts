@@ -69,5 +69,7 @@ describe('MESSAGELIMIT', () => {
       '* 2 FETCH (UID 2 FLAGS ())', '* 3 FETCH (UID 3 FLAGS ())', 'OK [MESSAGELIMIT 2 2] Not all: too many messages for one command',
     ]);
     expect((await client.ok('CAPABILITY'))[0]).toContain(' MESSAGELIMIT=2');
+    for (const [keys, found] of [['UIDAFTER 1', ' 2 3'], ['UIDAFTER 3', ''], ['UIDBEFORE 3', ' 1 2'], ['UIDBEFORE 1', ''], ['NOT UIDBEFORE 3 UIDAFTER 1', ' 3']] as const)
+      expect([keys, await client.ok(`UID SEARCH ${keys}`)]).toEqual([keys, [`* SEARCH${found}`]]);
   });
 });

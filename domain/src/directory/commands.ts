@@ -1,27 +1,24 @@
 import type { Fact, Origin } from '../kernel/event.js';
-import { VersionConflict } from '../kernel/event-store.js';
-import { type Engine, record } from '../kernel/execute.js';
+import type { Engine } from '../kernel/execute.js';
 import { canonical } from '../mail/address.js';
 import { accountDecider, type AccountCommand, type AccountSettings, accountStream, ownAddress } from './account.js';
 import { aliasAddress, type AliasCommand, aliasDecider, aliasStream, type TargetWish } from './alias.js';
 import { addressStream, claimDecider } from './claim.js';
 import { domainDecider, type DomainCommand, domainStream, ownDomain } from './domain.js';
 import { foldersLeft, foldersStream } from '../mailbox/folders.js';
-import { Draft, type Last } from './draft.js';
-import { directoryUpgrades } from './history.js';
+import { Draft } from './draft.js';
+import { groupStream } from './group.js';
+import { groupsOf } from './group-plans.js';
 import {
   type Added, type NewAccount, planAccounts, planAlias, planDeleteAccount, planDeleteAlias, planDeleteDomain, planRename, planRenameAlias,
   streamsOfAccounts, streamsOfAliases, streamsOfDeletion, streamsOfRename,
 } from './plans.js';
 import { refuse } from './refusals.js';
+import { type Read, settle } from './settle.js';
 import { tallyStream } from './tally.js';
 
-/** Mail that arrives all the time moves a mailbox on while its account is being deleted. */
-const ATTEMPTS = 20;
 /** Accounts per append: about three events each, in one transaction. */
 export const MOST_ACCOUNTS = 500;
-
-type Read = (streams: readonly string[]) => Promise<Last>;
 
 /**
  * Changes of domains, accounts and aliases. Each is one append over all streams concerned: done as a whole or not at all.
@@ -49,7 +46,7 @@ export class DirectoryCommands {
 
   deleteDomain(name: string, origin: Origin): Promise<readonly Fact[]> {
     const own = ownDomain(name);
-    return this.#settle(origin, async (read) => planDeleteDomain(await read([domainStream(own), tallyStream(own)]), own));
+    return settle(this.engine, origin, async (read) => planDeleteDomain(await read([domainStream(own), tallyStream(own)]), own));
   }
 
   async addAccount(account: NewAccount, origin: Origin): Promise<Exclude<Added, { readonly result: 'refused' }>> {
@@ -67,7 +64,7 @@ export class DirectoryCommands {
     // An address that cannot be read stays as it is, and the plan refuses it.
     const planned = accounts.map((account) => ({ ...account, address: canonical(account.address) ?? account.address, inbox: this.engine.ids.uuid() }));
     let results: readonly Added[] = [];
-    await this.#settle(origin, async (read) => {
+    await settle(this.engine, origin, async (read) => {
       const plan = planAccounts(await read(streamsOfAccounts(planned)), planned, this.engine.clock.now());
       results = plan.results;
       return plan.draft;
@@ -91,7 +88,7 @@ export class DirectoryCommands {
   /** Within its domain or to another of ours. */
   renameAccount(accountId: string, address: string, origin: Origin): Promise<readonly Fact[]> {
     const own = ownAddress(address);
-    return this.#settle(origin, async (read) => {
+    return settle(this.engine, origin, async (read) => {
       const { last, account } = await readAccount(read, accountId);
       const more = account === undefined || account === 'deleted' ? [] : await read(streamsOfRename(account, own));
       return planRename(new Map([...last, ...more]), accountId, own);
@@ -99,7 +96,7 @@ export class DirectoryCommands {
   }
 
   deleteAccount(accountId: string, origin: Origin): Promise<readonly Fact[]> {
-    return this.#settle(origin, async (read) => {
+    return settle(this.engine, origin, async (read) => {
       const { last, account } = await readAccount(read, accountId);
       if (account === undefined || account === 'deleted') return planDeleteAccount(last, accountId, []);
       const tree = await this.engine.store.read(foldersStream(accountId));
@@ -109,6 +106,8 @@ export class DirectoryCommands {
       const event = tree.events.at(-1);
       if (event) more.set(foldersStream(accountId), { version: tree.version, event });
       else more.delete(foldersStream(accountId));
+      const groups = groupsOf(new Draft(more), accountId);
+      if (groups.length > 0) for (const [stream, group] of await read(groups.map(groupStream))) more.set(stream, group);
       return planDeleteAccount(more, accountId, folders);
     });
   }
@@ -146,38 +145,21 @@ export class DirectoryCommands {
 
   #domain(name: string, command: DomainCommand, origin: Origin): Promise<readonly Fact[]> {
     const stream = domainStream(name);
-    return this.#settle(origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, domainDecider, command)));
+    return settle(this.engine, origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, domainDecider, command)));
   }
 
   #account(accountId: string, command: AccountCommand, origin: Origin): Promise<readonly Fact[]> {
     const stream = accountStream(accountId);
-    return this.#settle(origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, accountDecider, command)));
+    return settle(this.engine, origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, accountDecider, command)));
   }
 
   #alias(address: string, command: AliasCommand, origin: Origin): Promise<readonly Fact[]> {
     const stream = aliasStream(aliasAddress(address));
-    return this.#settle(origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, aliasDecider, command)));
+    return settle(this.engine, origin, async (read) => decided(new Draft(await read([stream])), (draft) => draft.decide(stream, aliasDecider, command)));
   }
 
   #aliases(addresses: readonly string[], plan: (draft: Draft) => Draft, origin: Origin): Promise<readonly Fact[]> {
-    return this.#settle(origin, async (read) => plan(new Draft(await read(streamsOfAliases(addresses)))));
-  }
-
-  /** Read, plan, append; again from the top when someone else was faster. */
-  async #settle(origin: Origin, plan: (read: Read) => Promise<Draft>): Promise<readonly Fact[]> {
-    for (let attempt = 1; ; attempt++) {
-      const draft = await plan((streams) => this.engine.store.readLast(streams));
-      const { appends } = draft;
-      if (appends.length === 0) return [];
-      try {
-        await this.engine.store.append(
-          appends.map(({ stream, expected, facts }) => ({ stream, expected, events: record(facts, this.engine, origin, directoryUpgrades) })),
-        );
-        return draft.facts;
-      } catch (error) {
-        if (!(error instanceof VersionConflict) || attempt >= ATTEMPTS) throw error;
-      }
-    }
+    return settle(this.engine, origin, async (read) => plan(new Draft(await read(streamsOfAliases(addresses)))));
   }
 }
 

@@ -65,8 +65,8 @@ export const domainDecider: Decider<DomainCommand, DomainEvent, Life<Domain>> = 
       case 'Delete': {
         if (state === 'deleted') return [];
         const { name } = present(state, 'no-such-domain');
-        const { accounts, aliases } = command.tally;
-        if (accounts + aliases > 0) return refuse('not-empty', `${name}: ${accounts} accounts, ${aliases} aliases`);
+        const { accounts, aliases, groups } = command.tally;
+        if (accounts + aliases + groups > 0) return refuse('not-empty', `${name}: ${accounts} accounts, ${aliases} aliases, ${groups} groups`);
         return [{ type: 'DomainDeleted', data: { name } }];
       }
     }

@@ -7,7 +7,9 @@ import { type Account, accountDecider, type AccountSettings, accountStream, ownA
 import { aliasDecider, aliasStream, type TargetWish } from './alias.js';
 import { addressStream, claimDecider, type Owner } from './claim.js';
 import { domainDecider, domainStream } from './domain.js';
+import { planLeaving } from './group-plans.js';
 import { type Decision, Draft, type Last } from './draft.js';
+import { membershipsStream } from './memberships.js';
 import { type DirectoryRefusal, present } from './refusals.js';
 import { tallyDecider, tallyStream } from './tally.js';
 
@@ -109,10 +111,11 @@ export function planRename(last: Last, accountId: string, wish: string): Draft {
 
 /** The streams to read, beyond the account's own, before `planDeleteAccount`. */
 export const streamsOfDeletion = ({ accountId, address, domain, inbox }: Account, folders: readonly string[]): readonly string[] =>
-  [addressStream(address), tallyStream(domain), foldersStream(accountId), ...[inbox, ...folders].map(mailboxStream)];
+  [addressStream(address), tallyStream(domain), membershipsStream(accountId), foldersStream(accountId), ...[inbox, ...folders].map(mailboxStream)];
 
 /**
- * The address is free again, all mailboxes are gone, and nobody makes new ones.
+ * The address is free again, the account is in no group, all mailboxes are gone, and nobody makes new ones.
+ * @param last also has its groups' streams.
  * @param folders ids of its mailboxes beside INBOX.
  */
 export function planDeleteAccount(last: Last, accountId: string, folders: readonly string[]): Draft {
@@ -121,6 +124,7 @@ export function planDeleteAccount(last: Last, accountId: string, folders: readon
   const deleted = draft.decide(accountStream(accountId), accountDecider, { type: 'Delete' });
   if (account === undefined || account === 'deleted') return draft;
   draft.add(deleted, claim(draft, 'Release', account.address, ownerOf(accountId)), count(draft, account.domain, { accounts: -1 }, false));
+  planLeaving(draft, { accountId, address: account.address });
   const tree = last.get(foldersStream(accountId))?.event as unknown as FolderEvent | undefined;
   const { uidValidity } = tree?.data ?? { uidValidity: 0 };
   // Whoever makes a mailbox at this moment reads again.

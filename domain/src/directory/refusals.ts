@@ -10,9 +10,16 @@ export type DirectoryRefusal =
   | 'no-such-domain'
   | 'no-such-account'
   | 'no-such-alias'
+  | 'bad-group'
+  | 'no-such-group'
+  /** Another group has this name. */
+  | 'group-exists'
+  | 'too-many-members'
+  /** The account is in as many groups as one may be. */
+  | 'too-many-groups'
   /** The domain has its `accountLimit` of accounts. */
   | 'domain-limit'
-  /** The domain still has accounts or aliases. */
+  /** The domain still has accounts, aliases or groups. */
   | 'not-empty'
   /** Another account or alias has this address. */
   | 'address-taken'

@@ -3,6 +3,7 @@ import type { Projection } from '../kernel/projection.js';
 import type { AccountEvent } from './account.js';
 import type { AliasEvent } from './alias.js';
 import type { DomainEvent } from './domain.js';
+import type { GroupEvent } from './group.js';
 
 type DomainRow = { name: string; enabled: boolean; account_limit: number; created_at: number; changed_at: number };
 const DOMAIN_EVENTS = ['DomainAdded', 'DomainChanged', 'DomainDisabled', 'DomainEnabled', 'DomainDeleted'] as const;
@@ -77,3 +78,54 @@ export const aliases: Projection<AliasRow> = {
     return { address, domain, enabled, wildcard, prefix, targets: JSON.stringify(targets), created_at: createdAt, changed_at: at };
   },
 };
+
+type GroupRow = { id: string; name: string; domain: string; members: number; created_at: number; changed_at: number };
+const GROUP_EVENTS = ['GroupAdded', 'GroupRenamed', 'GroupMembersChanged', 'GroupDeleted'] as const;
+
+/** One row per group of accounts. */
+export const groups: Projection<GroupRow> = {
+  name: 'group_1',
+  topics: ['decision'],
+  inline: true,
+  types: GROUP_EVENTS,
+  blind: GROUP_EVENTS,
+  key: ['id'],
+  columns: { id: 'uuid', name: 'text', domain: 'text', members: 'integer', created_at: 'bigint', changed_at: 'bigint' },
+  keysOf: ({ event }) => [{ id: (event as RecordedOf<GroupEvent>).data.groupId }],
+  apply(_, { event }) {
+    const { type, data, at } = event as RecordedOf<GroupEvent>;
+    if (type === 'GroupDeleted') return null;
+    return { id: data.groupId, name: data.name, domain: data.domain, members: data.size, created_at: data.createdAt, changed_at: at };
+  },
+};
+
+type GroupMemberRow = { account_id: string; group_id: string };
+const MEMBER_EVENTS = ['GroupMembersChanged', 'GroupDeleted'] as const;
+
+/** Who is in which group. An account that is deleted leaves them all by their own events. */
+export const groupMembers: Projection<GroupMemberRow> = {
+  name: 'group_member_1',
+  topics: ['decision'],
+  inline: true,
+  types: MEMBER_EVENTS,
+  blind: MEMBER_EVENTS,
+  key: ['account_id', 'group_id'],
+  columns: { account_id: 'uuid', group_id: 'uuid' },
+  keysOf: ({ event }) => {
+    const { type, data } = event as RecordedOf<GroupEvent>;
+    return type === 'GroupMembersChanged' ? [...data.added, ...data.removed].map(({ accountId }) => ({ account_id: accountId, group_id: data.groupId })) : [];
+  },
+  removes: ({ event }) => (event.type === 'GroupDeleted' ? { group_id: (event as RecordedOf<GroupEvent>).data.groupId } : undefined),
+  apply(_, { event }, key) {
+    const { type, data } = event as RecordedOf<GroupEvent>;
+    return type === 'GroupMembersChanged' && joined(data).has((key as GroupMemberRow).account_id) ? (key as GroupMemberRow) : null;
+  },
+};
+
+/** The rows of one event ask one after the other. */
+const memory = new WeakMap<object, ReadonlySet<string>>();
+function joined(data: Extract<GroupEvent, { type: 'GroupMembersChanged' }>['data']): ReadonlySet<string> {
+  const known = memory.get(data) ?? new Set(data.added.map(({ accountId }) => accountId));
+  memory.set(data, known);
+  return known;
+}

@@ -10,9 +10,11 @@ import { aliasDecider, type AliasEvent } from '../directory/alias.js';
 import { claimDecider, type ClaimEvent } from '../directory/claim.js';
 import { domainDecider, type DomainEvent } from '../directory/domain.js';
 import { directoryExamples } from '../directory/examples.js';
+import { groupDecider, type GroupEvent, groupNameDecider, type GroupNameEvent } from '../directory/group.js';
 import { directoryUpgrades } from '../directory/history.js';
+import { membershipsDecider, type MembershipsEvent } from '../directory/memberships.js';
 import { tallyDecider, type TallyEvent } from '../directory/tally.js';
-import { accounts, aliases, domains } from '../directory/views.js';
+import { accounts, aliases, domains, groupMembers, groups } from '../directory/views.js';
 import { mailExamples } from '../mail/examples.js';
 import { folderExamples, mailboxExamples } from '../mailbox/examples.js';
 import { folderAccess, folderMetadata, folders, subscriptions } from '../mailbox/folder-views.js';
@@ -51,7 +53,7 @@ const contexts: readonly (readonly [string, Readonly<Record<string, readonly Rec
 ];
 const all: readonly (readonly [string, Recorded, Upgrades])[] = contexts.flatMap(([, examples, upgrades]) =>
   Object.entries(examples).flatMap(([type, events]) => events.map((event) => [type, event, upgrades] as const)));
-const views = [domains, accounts, aliases, mailboxes, mailboxMessages, mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, ldapDirectories, queueView, noticeView, quarantineView, adminActions, sessions, messages] as unknown as readonly Projection[];
+const views = [domains, accounts, aliases, groups, groupMembers, mailboxes, mailboxMessages, mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, settingsView, lockouts, administrators, gatewayView, credentialsView, relayDomains, ldapDirectories, queueView, noticeView, quarantineView, adminActions, sessions, messages] as unknown as readonly Projection[];
 
 describe('every event ever written', () => {
   it.each(all)('%s can still be read', (type, event, upgrades) => {
@@ -77,6 +79,9 @@ describe('every event ever written', () => {
       (e: Fact) => accountDecider.evolve(undefined, e as AccountEvent)],
     ['alias', ['AliasAdded', 'AliasChanged', 'AliasDisabled', 'AliasEnabled', 'AliasDeleted'], (e: Fact) => aliasDecider.evolve(undefined, e as AliasEvent)],
     ['claim', ['AddressClaimed'], (e: Fact) => claimDecider.evolve(undefined, e as ClaimEvent)],
+    ['group', ['GroupAdded', 'GroupRenamed', 'GroupMembersChanged', 'GroupDeleted'], (e: Fact) => groupDecider.evolve(undefined, e as GroupEvent)],
+    ['group name', ['GroupNameClaimed'], (e: Fact) => groupNameDecider.evolve(undefined, e as GroupNameEvent)],
+    ['memberships', ['MembershipsChanged', 'MembershipsDropped'], (e: Fact) => membershipsDecider.evolve(membershipsDecider.initial, e as MembershipsEvent)],
     ['tally', ['TallyChanged'], (e: Fact) => tallyDecider.evolve(tallyDecider.initial, e as TallyEvent)],
     ['settings', ['SettingsChanged'], (e: Fact) => settings.evolve(settings.initial, e as SettingsEvent)],
     ['lockout', ['LoginFailureCounted', 'AddressLocked', 'AddressReleased', 'LockoutForgotten'], (e: Fact) => lockout.evolve(lockout.initial, e as LockoutEvent)],

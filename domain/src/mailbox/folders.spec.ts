@@ -83,6 +83,13 @@ describe('rights', () => {
     expect(rightsOf(list, 'me', true)).toBe('lri');
     expect(rightsOf(list, 'you', true)).toBe('lrs');
   });
+  it('are those of the account, of its groups and of anyone together, less what any of them takes away', () => {
+    const list = new Map([['anyone', 'l'], ['me', 'w'], ['group:g', 'rs'], ['group:h', 'i'], ['group:other', 'x'], ['-group:h', 's'], ['-group:other', 'l']]);
+    expect(rightsOf(list, 'me', true, ['g', 'h'])).toBe('lrwi');
+    expect(rightsOf(list, 'me', true, ['g'])).toBe('lrsw');
+    expect(rightsOf(list, 'you', false, ['g'])).toBe('rs');
+    expect(rightsOf(list, 'you', false)).toBe('');
+  });
   it('of anyone are for accounts of the same domain', () => expect(rightsOf(new Map([['anyone', 'lr'], ['me', 's']]), 'me', false)).toBe('s'));
 });
 

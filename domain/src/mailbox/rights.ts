@@ -13,16 +13,23 @@ export function knownRights(text: string): Rights {
   return [...ALL_RIGHTS].filter((right) => wanted.includes(right)).join('');
 }
 
-/** An entry of an access list: `anyone` or an account's id; with `-` before it what it says is taken away. */
+/** An entry of an access list: `anyone`, an account's id or `group:` and a group's id; with `-` before it what it says is taken away. */
 export type AccessList = ReadonlyMap<string, Rights>;
 
 export const ANYONE = 'anyone';
 
-/** @param neighbour the account is of the owner's domain: only they are `anyone`, for one server has domains of strangers. */
-export function rightsOf(list: AccessList, accountId: string, neighbour: boolean): Rights {
-  const of = (identifier: string): string => list.get(identifier) ?? '';
-  const given = of(accountId) + (neighbour ? of(ANYONE) : '');
-  const taken = of(`-${accountId}`) + (neighbour ? of(`-${ANYONE}`) : '');
+/** What stands before a group, in lists before its id and for people before its name. No address of an account can begin so. */
+export const GROUP = 'group:';
+
+/**
+ * What all entries that mean the account give together, less what any of them takes away.
+ * @param neighbour the account is of the owner's domain: only they are `anyone`, for one server has domains of strangers.
+ * @param groups ids of the groups that it is in.
+ */
+export function rightsOf(list: AccessList, accountId: string, neighbour: boolean, groups: readonly string[] = []): Rights {
+  const identifiers = [accountId, ...groups.map((id) => GROUP + id), ...(neighbour ? [ANYONE] : [])];
+  const given = identifiers.map((identifier) => list.get(identifier) ?? '').join('');
+  const taken = identifiers.map((identifier) => list.get(`-${identifier}`) ?? '').join('');
   return [...ALL_RIGHTS].filter((right) => given.includes(right) && !taken.includes(right)).join('');
 }
 

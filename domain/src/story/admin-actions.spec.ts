@@ -9,7 +9,7 @@ import { ADMIN_ACTIONS, adminActions, reasonOf, subjectOf, withoutSecrets } from
 
 /** Decided by the server itself, or following from an action in the list. */
 const NOT_IN_THE_LIST = [
-  'AddressClaimed', 'AddressFreed', 'TallyChanged', 'LoginFailureCounted', 'AddressLocked', 'LockoutForgotten', 'RecipientRouted', 'MessageQueued', 'DeliveryAttempted',
+  'AddressClaimed', 'AddressFreed', 'TallyChanged', 'GroupNameClaimed', 'GroupNameFreed', 'MembershipsChanged', 'MembershipsDropped', 'LoginFailureCounted', 'AddressLocked', 'LockoutForgotten', 'RecipientRouted', 'MessageQueued', 'DeliveryAttempted',
   'RecipientExpired', 'NoticeOwed', 'NoticeSent', 'MessageSubmitted', 'MessageQuarantined', 'QuarantineEnded',
   'FolderSubscribed', 'FolderUnsubscribed', 'FolderMetadataChanged', 'FoldersDropped',
 ];

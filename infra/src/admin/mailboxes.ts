@@ -4,15 +4,16 @@ import type { Origin } from '@kiroku/domain/kernel/event.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { canonical } from '@kiroku/domain/mail/address.js';
 import { folderPath } from '@kiroku/domain/mailbox/folder-name.js';
-import { ANYONE, knownRights } from '@kiroku/domain/mailbox/rights.js';
+import { ANYONE, GROUP, knownRights } from '@kiroku/domain/mailbox/rights.js';
 import { MailboxRefusal, type MailboxTrouble, type Rights, type SpecialUse } from '@kiroku/domain/mailbox/store-port.js';
 import type pg from 'pg';
+import { nameOf, type Names, namesOf } from '../read-model/identifiers.js';
 import { Folders } from '../read-model/mailboxes/folder-commands.js';
 import { type Page, pageOf, type PageQuery } from './page.js';
 
 /** An entry of an access list. */
 export interface MailboxAccess {
-  /** An account's address, or `anyone`; with `-` before it: what is taken away. */
+  /** An account's address, `anyone`, or `group:` and a group's name; with `-` before it: what is taken away. */
   readonly who: string;
   /** Letters of RFC 4314 §2.1. */
   readonly rights: Rights;
@@ -29,6 +30,8 @@ export interface MailboxInfo {
   readonly uidNext: number;
   readonly highestModSeq: number;
   readonly specialUse: readonly SpecialUse[];
+  /** By its owner. */
+  readonly subscribed: boolean;
   /** The owner is not in it. */
   readonly sharedWith: readonly MailboxAccess[];
 }
@@ -61,12 +64,13 @@ const SAID: Readonly<Partial<Record<MailboxTrouble, MailboxAdminRefusal>>> = {
 
 interface Owner { readonly id: string; readonly address: string }
 interface Row {
-  id: string; path: string; special_use: string; uid_validity: number; uid_next: number; highest_mod_seq: number; messages: number; bytes: number; seen: number;
+  id: string; path: string; special_use: string; uid_validity: number; uid_next: number; highest_mod_seq: number; messages: number; bytes: number; seen: number; subscribed: boolean;
   list: Readonly<Record<string, Rights>> | null;
 }
 
 const MAILBOX = `f.id, f.path, f.special_use, b.uid_validity, b.uid_next, b.highest_mod_seq, b.messages, b.bytes,
   (SELECT coalesce(sum(s.seen), 0)::bigint FROM view.mailbox_state_1 s WHERE s.mailbox_id = f.id) AS seen,
+  EXISTS (SELECT FROM view.subscription_1 s WHERE s.account_id = f.account_id AND s.owner = f.account_id AND s.path = f.path) AS subscribed,
   (SELECT json_object_agg(a.identifier, a.rights) FROM view.folder_access_1 a WHERE a.account_id = f.account_id AND a.folder_id = f.id) AS list
   FROM view.folder_1 f JOIN view.mailbox_1 b ON b.id = f.id WHERE f.account_id = $1`;
 
@@ -86,8 +90,8 @@ export class MailboxAdmin {
     const { rows } = await this.pool.query<Row>({
       name: 'admin-mailboxes', text: `SELECT ${MAILBOX} AND f.path > $2 COLLATE "C" ORDER BY f.path COLLATE "C" LIMIT $3`, values: [id, after ?? '', limit + 1],
     });
-    const people = await this.#people(rows);
-    return pageOf(rows, limit, (row) => infoOf(row, people), (row) => row.path);
+    const names = await this.#names(rows);
+    return pageOf(rows, limit, (row) => infoOf(row, names), (row) => row.path);
   }
 
   /** @throws Refusal `no-such-account`, `no-such-mailbox`, `bad-mailbox-name` */
@@ -95,11 +99,17 @@ export class MailboxAdmin {
     return this.#get(await this.#owner(address), pathOf(name));
   }
 
-  /** Superior names are made as needed. @throws Refusal `no-such-account`, `mailbox-exists`, `bad-mailbox-name`, `too-many-mailboxes`, `bad-reason` */
-  async create(address: string, wish: { readonly name: string; readonly specialUse: readonly SpecialUse[]; readonly reason?: string | undefined }, origin: Origin): Promise<MailboxInfo> {
+  /**
+   * Superior names are made as needed.
+   * @param wish `subscribe`: for the owner, to all that is made; mail programs show what is subscribed to.
+   * @throws Refusal `no-such-account`, `mailbox-exists`, `bad-mailbox-name`, `too-many-mailboxes`, `bad-reason`
+   */
+  async create(
+    address: string, wish: { readonly name: string; readonly specialUse: readonly SpecialUse[]; readonly subscribe?: boolean | undefined; readonly reason?: string | undefined }, origin: Origin,
+  ): Promise<MailboxInfo> {
     const owner = await this.#owner(address);
     const path = pathOf(wish.name);
-    await told(this.#folders(owner, wish.reason).create(owner.id, path, wish.specialUse, origin));
+    await told(this.#folders(owner, wish.reason).create(owner.id, path, wish.specialUse, origin, wish.subscribe));
     return this.#get(owner, path);
   }
 
@@ -135,9 +145,10 @@ export class MailboxAdmin {
     const owner = await this.#owner(address);
     const path = pathOf(name);
     const wanted = refusing('bad-rights', rights, () => knownRights(rights));
-    const person = canonical(who.replace(/^-/, ''));
+    const named = who.replace(/^-/, '').toLowerCase();
+    const person = canonical(named);
     if (person === owner.address) throw new Refusal('owner-has-all-rights', person);
-    if (person === undefined && who.replace(/^-/, '').toLowerCase() !== ANYONE) throw new Refusal('unknown-identifier', who.slice(0, 321));
+    if (person === undefined && named !== ANYONE && !named.startsWith(GROUP)) throw new Refusal('unknown-identifier', who.slice(0, 321));
     await told(this.#folders(owner, reason).setAcl(owner.id, path, who, wanted, origin), { 'bad-name': 'unknown-identifier' });
     return (await this.#get(owner, path)).sharedWith;
   }
@@ -171,26 +182,22 @@ export class MailboxAdmin {
   async #get(owner: Owner, path: string): Promise<MailboxInfo> {
     const { rows } = await this.pool.query<Row>({ name: 'admin-mailbox', text: `SELECT ${MAILBOX} AND f.path = $2 COLLATE "C"`, values: [owner.id, path] });
     if (!rows[0]) throw new Refusal('no-such-mailbox', path);
-    return infoOf(rows[0], await this.#people(rows));
+    return infoOf(rows[0], await this.#names(rows));
   }
 
-  /** Addresses of those who are named in access lists, by account id. */
-  async #people(rows: readonly Row[]): Promise<ReadonlyMap<string, string>> {
-    const ids = new Set(rows.flatMap(({ list }) => Object.keys(list ?? {}).map((identifier) => identifier.replace(/^-/, ''))));
-    ids.delete(ANYONE);
-    const { rows: found } = ids.size === 0 ? { rows: [] } : await this.pool.query<Owner>({ name: 'admin-addresses', text: 'SELECT id, address FROM view.account_1 WHERE id = ANY ($1::uuid[])', values: [[...ids]] });
-    return new Map([[ANYONE, ANYONE], ...found.map((r) => [r.id, r.address] as const)]);
+  #names(rows: readonly Row[]): Promise<Names> {
+    return namesOf(this.pool, rows.flatMap(({ list }) => Object.keys(list ?? {})));
   }
 }
 
-function infoOf(row: Row, people: ReadonlyMap<string, string>): MailboxInfo {
+function infoOf(row: Row, names: Names): MailboxInfo {
   const sharedWith = Object.entries(row.list ?? {}).flatMap(([identifier, rights]): readonly MailboxAccess[] => {
-    const person = people.get(identifier.replace(/^-/, ''));
-    return person === undefined ? [] : [{ who: identifier.startsWith('-') ? `-${person}` : person, rights }]; // whose account is gone
+    const who = nameOf(names, identifier);
+    return who === undefined ? [] : [{ who, rights }]; // who is gone
   });
   return {
     id: row.id, name: row.path, messages: row.messages, unseen: row.messages - row.seen, bytes: row.bytes, uidValidity: row.uid_validity, uidNext: row.uid_next,
-    highestModSeq: row.highest_mod_seq, specialUse: row.special_use === '' ? [] : (row.special_use.split(' ') as SpecialUse[]), sharedWith: sharedWith.sort((a, b) => (a.who < b.who ? -1 : 1)),
+    highestModSeq: row.highest_mod_seq, specialUse: row.special_use === '' ? [] : (row.special_use.split(' ') as SpecialUse[]), subscribed: row.subscribed, sharedWith: sharedWith.sort((a, b) => (a.who < b.who ? -1 : 1)),
   };
 }
 

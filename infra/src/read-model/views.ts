@@ -1,7 +1,7 @@
 import { noticeView } from '@kiroku/domain/delivery/notice-view.js';
 import { quarantineView } from '@kiroku/domain/delivery/quarantine-view.js';
 import { queueView } from '@kiroku/domain/delivery/queue-view.js';
-import { accounts, aliases, domains } from '@kiroku/domain/directory/views.js';
+import { accounts, aliases, domains, groupMembers, groups } from '@kiroku/domain/directory/views.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type { Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import { folderAccess, folderMetadata, folders, subscriptions } from '@kiroku/domain/mailbox/folder-views.js';
@@ -17,7 +17,7 @@ import { tlsPolicyView, tlsReportView } from '@kiroku/domain/tls-policy/views.js
 /** Written in the transaction of the event store's append (promise 3). */
 export const INLINE_VIEWS = [
   domains, accounts, aliases, mailboxes, mailboxMessages, settingsView, lockouts, administrators, queueView, noticeView, quarantineView,
-  mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, gatewayView, credentialsView, relayDomains, ldapDirectories, tlsPolicyView, tlsReportView, adminActions,
+  mailboxStates, mailboxVanished, mailboxKeywords, folders, folderAccess, subscriptions, folderMetadata, gatewayView, credentialsView, relayDomains, ldapDirectories, tlsPolicyView, tlsReportView, groups, groupMembers, adminActions,
 ] as unknown as readonly Projection[];
 /** Kept up to date by the worker. */
 export const FOLLOWING_VIEWS = [messages, sessions] as unknown as readonly Projection[];

@@ -57,7 +57,7 @@ export class MailboxRoutes {
   }
 
   @Put(':name/acl/:who')
-  @Route({ summary: 'Give an account exactly these rights', answer: AccessList, refusals: [...UNKNOWN, ...SHARING, 'bad-rights', 'too-many-mailboxes'] })
+  @Route({ summary: 'Give an account, a group or anyone exactly these rights', answer: AccessList, refusals: [...UNKNOWN, ...SHARING, 'bad-rights', 'too-many-mailboxes'] })
   async share(@Param({ schema: AccessParam }) { address, name, who }: z.output<typeof AccessParam>, @Body({ schema: NewRights }) { rights, reason }: z.output<typeof NewRights>, @From() origin: Origin) {
     return { items: await this.mailboxes.setAcl(address, name, who, rights, reason, origin) };
   }

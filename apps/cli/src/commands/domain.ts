@@ -22,7 +22,7 @@ export const addDomainCommands: Adder = (program, terminal) => {
   for (const [verb, saying, description] of [['disable', 'disabled', 'take no mail and let nobody log in'], ['enable', 'enabled', 'take mail again']] as const)
     leaf<Name, object>(domain, terminal, `${verb} <name>`, description, async (run, [name]) =>
       run.done(saying, name, await run.api.post(`/domains/${part(name)}/${verb}`)));
-  leaf<Name, object>(domain, terminal, 'delete <name>', 'delete a domain without accounts and aliases', async (run, [name]) => {
+  leaf<Name, object>(domain, terminal, 'delete <name>', 'delete a domain without accounts, aliases and groups', async (run, [name]) => {
     await run.api.delete(`/domains/${part(name)}`);
     run.done('deleted', name);
   });

@@ -24,12 +24,13 @@ export const addMailboxCommands: Adder = (program, terminal) => {
   const mailbox = program.command('mailbox').description('mailboxes of accounts, and who may use them');
   leaf<readonly [string], object>(mailbox, terminal, 'list <account>', 'list an account’s mailboxes', (run, [account]) =>
     run.list(run.api.all<MailboxInfo>(`/accounts/${part(account)}/mailboxes`), COLUMNS));
-  leaf<Named, Why & { specialUse?: (typeof USES)[number] }>(mailbox, terminal, 'create <account> <name>', 'create a mailbox; levels are separated by /', async (run, [account, name], { specialUse, reason }) => {
+  leaf<Named, Why & { specialUse?: (typeof USES)[number]; subscribe: boolean }>(mailbox, terminal, 'create <account> <name>', 'create a mailbox; levels are separated by /', async (run, [account, name], { specialUse, subscribe, reason }) => {
     const uses = specialUse === undefined ? [] : [`\\${specialUse.charAt(0).toUpperCase()}${specialUse.slice(1)}`];
-    const made = await run.api.post<MailboxInfo>(`/accounts/${part(account)}/mailboxes`, { name, specialUse: uses, reason });
+    const made = await run.api.post<MailboxInfo>(`/accounts/${part(account)}/mailboxes`, { name, specialUse: uses, subscribe, reason });
     run.done('added', made.name, made);
   })
-    .addOption(new Option('--special-use <use>', 'what mail programs keep there').choices(USES)).option(...REASON);
+    .addOption(new Option('--special-use <use>', 'what mail programs keep there').choices(USES))
+    .option('--no-subscribe', 'do not subscribe its owner; many mail programs show only what is subscribed to').option(...REASON);
   leaf<readonly [string, string, string], Why>(mailbox, terminal, 'rename <account> <name> <new-name>', 'another name for a mailbox and what lies below it', async (run, [account, name, to], { reason }) =>
     run.done('renamed', `${name} → ${to}`, await run.api.post(`${pathOf([account, name])}/rename`, { to, reason }))).option(...REASON);
   leaf<Named, Why>(mailbox, terminal, 'delete <account> <name>', 'delete a mailbox with its messages', async (run, named, { reason }) => {
@@ -40,7 +41,7 @@ export const addMailboxCommands: Adder = (program, terminal) => {
   leaf<Named, object>(acl, terminal, 'list <account> <name>', 'show the access list', async (run, named) =>
     run.list((await run.api.get<AccessItems>(`${pathOf(named)}/acl`)).items, ACCESS));
   leaf<readonly [string, string, string, string], Why>(
-    acl, terminal, 'set <account> <name> <who> <rights>', 'share: who is an address or anyone (of the same domain); rights are letters (lrswipkxtea), or read, write, all',
+    acl, terminal, 'set <account> <name> <who> <rights>', 'share: who is an address, group:name or anyone (of the same domain); rights are letters (lrswipkxtea), or read, write, all',
     async (run, [account, name, who, rights], { reason }) => {
       const { items } = await run.api.put<AccessItems>(`${pathOf([account, name])}/acl/${part(who)}`, { rights: WORDS[rights] ?? rights, reason });
       run.done('shared', `${name}: ${items.map(shared).join(', ')}`, items);

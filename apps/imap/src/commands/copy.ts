@@ -1,7 +1,7 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import { printSet } from '@kiroku/domain/imap/grammar/print-set.js';
 import type { Copied, Folder } from '@kiroku/domain/mailbox/store-port.js';
-import { within } from '../message-limit.js';
+import { beside, limited, within } from '../message-limit.js';
 import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, noTarget, ok } from '../refusal.js';
 import type { Session } from '../session.js';
@@ -10,14 +10,18 @@ import { writable } from './store.js';
 interface Plan {
   readonly to: Folder;
   readonly uids: readonly number[];
+  /** How it ends when all goes well. */
+  readonly completion: Completion;
 }
 
-async function planOf(session: Session, { set, uid, mailbox }: Of<'COPY'> | Of<'MOVE'>): Promise<Plan | undefined> {
+/** COPY is whole or nothing; of what MOVE names the last ones go, if they are too many (RFC 9738 §3.1). */
+async function planOf(session: Session, { verb, set, uid, mailbox }: Of<'COPY'> | Of<'MOVE'>): Promise<Plan | undefined> {
   if (uid) await reach(session, set);
-  const uids = within(session, uidsOf(session, spansOf(session, set, uid)));
+  const named = uidsOf(session, spansOf(session, set, uid));
+  const { uids, completion } = verb === 'MOVE' ? limited(session, named, 'Moved') : { uids: within(session, named), completion: ok('Copied') };
   const to = await session.ports.mailboxes.folder(session.accountId, mailbox);
   if (!to) throw noTarget(mailbox);
-  return uids.length === 0 ? undefined : { to, uids: Array.from(uids) };
+  return uids.length === 0 ? undefined : { to, uids: Array.from(uids), completion };
 }
 
 /** RFC 4315 §3. Who may not read the target learns no UIDs. */
@@ -32,7 +36,7 @@ export async function copy(session: Session, command: Of<'COPY'>): Promise<Compl
   const copied = await session.ports.mailboxes.copy(session.accountId, live.id, plan.uids, plan.to.id, session.origin);
   if (copied.from.length === 0) return gone(command);
   if (plan.to.id === live.id) await live.refresh();
-  return ok('Copied', copyUid(plan.to, copied));
+  return { ...plan.completion, code: copyUid(plan.to, copied) };
 }
 
 /** RFC 6851: COPYUID comes before the messages are gone (§4.3), so in an untagged response. */
@@ -45,7 +49,7 @@ export async function move(session: Session, command: Of<'MOVE'>): Promise<Compl
   const code = copyUid(plan.to, moved);
   if (code !== undefined) session.output.untagged(`OK [${code}] Moved`);
   await live.refresh();
-  return session.qresync ? ok('Moved', `HIGHESTMODSEQ ${moved.highestModSeq}`) : ok('Moved');
+  return session.qresync ? beside(session, plan.completion, ok('Moved', `HIGHESTMODSEQ ${moved.highestModSeq}`)) : plan.completion;
 }
 
 /** UIDs that are no longer there are passed over (RFC 9051 §6.4.9); message numbers stood for something. */

@@ -1,6 +1,6 @@
 import type { Of } from '@kiroku/domain/imap/grammar/commands.js';
 import type { LiveMailbox } from '../mailboxes/live-mailbox.js';
-import { limited } from '../message-limit.js';
+import { beside, limited } from '../message-limit.js';
 import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Session } from '../session.js';
@@ -14,12 +14,20 @@ export async function expunge(session: Session, { set }: Of<'EXPUNGE'>): Promise
   const { live } = writable(session.box);
   if (!session.box.may('e')) throw new No('Your rights do not allow that', 'NOPERM');
   if (set) await reach(session, set);
-  const chosen = set && limited(session, uidsOf(session, spansOf(session, set, true)), 'Expunged');
+  const chosen = set && limited(session, await counted(session, live, uidsOf(session, spansOf(session, set, true))), 'Expunged');
   if (chosen?.uids.length === 0) return ok('Nothing to expunge');
   const highestModSeq = await (chosen ? expungeThese(session, live, chosen.uids) : expungeAll(session, live));
   await live.refresh();
-  if (chosen?.completion.code !== undefined) return chosen.completion;
-  return session.qresync ? ok('Expunged', `HIGHESTMODSEQ ${highestModSeq}`) : ok('Expunged');
+  const completion = chosen?.completion ?? ok('Expunged');
+  return session.qresync ? beside(session, completion, ok('Expunged', `HIGHESTMODSEQ ${highestModSeq}`)) : completion;
+}
+
+/** Where there may be too many, only messages marked for deletion count: who asks again for the rest gets on (RFC 9738 §3.1). */
+async function counted({ settings: { imapMessageLimit: most } }: Session, live: LiveMailbox, uids: Uint32Array): Promise<Uint32Array> {
+  if (most === 0 || uids.length <= most) return uids;
+  await live.refresh();
+  const deleted = live.flagSets.map((set) => set.includes('\\Deleted'));
+  return uids.filter((uid) => deleted[live.flags[live.indexOf(uid)] ?? -1] === true);
 }
 
 /** All messages marked for deletion. @returns the mailbox's MODSEQ. @throws MailboxRefusal */

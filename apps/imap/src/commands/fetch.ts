@@ -4,7 +4,7 @@ import { resolveRanges } from '@kiroku/domain/imap/grammar/sequence-set.js';
 import { announce } from '../announce.js';
 import { planOf } from '../fetch/plan.js';
 import { FetchResponder } from '../fetch/responder.js';
-import { limited } from '../message-limit.js';
+import { beside, limited, within as whole } from '../message-limit.js';
 import { pageOf } from '../page.js';
 import { spansOf, uidsOf, within } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
@@ -23,17 +23,19 @@ export async function fetch(session: Session, command: Of<'FETCH'>): Promise<Com
   if (vanished && changedSince !== undefined) await tellVanished(session, selected, command, changedSince);
   const named = uidsOf(session, spansOf(session, command.set, uid));
   const page = partial ? named.subarray(...pageOf(named.length, partial)) : named;
+  // Who asks for more than one command may work on gets nothing (RFC 9738 §3.1).
+  if (partial) whole(session, page);
   const changed = changedSince === undefined ? page : page.filter((one) => (selected.live.modSeqs[selected.live.indexOf(one)] ?? 0) > changedSince);
   const { uids, completion } = limited(session, changed, 'Fetched');
-  const plan = planOf(wanted(session, items), session.utf8);
+  const plan = planOf(wanted(session, command), session.utf8);
   const { missing, trouble } = await new FetchResponder(session, selected, plan).run(uids);
   if (trouble !== undefined) throw trouble;
-  return missing && !uid && completion.code === undefined ? ok('Some are no longer there', 'EXPUNGEISSUED') : completion;
+  return missing && !uid ? beside(session, completion, ok('Some are no longer there', 'EXPUNGEISSUED')) : completion;
 }
 
-/** RFC 9586 §3.3: UIDFETCH names the UID itself; but `()` is no answer. */
-function wanted(session: Session, items: Of<'FETCH'>['items']): Of<'FETCH'>['items'] {
-  return session.uidOnly && items.length > 1 ? items.filter(({ item }) => item !== 'UID') : items;
+/** RFC 9586 §3.3: UIDFETCH names the UID itself, and once more for who asks for it. */
+function wanted(session: Session, { items, namesUid }: Of<'FETCH'>): Of<'FETCH'>['items'] {
+  return session.uidOnly && !namesUid ? items.filter(({ item }) => item !== 'UID') : items;
 }
 
 /** RFC 7162 §3.2.6. */

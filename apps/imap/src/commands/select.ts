@@ -67,7 +67,8 @@ function describe(session: Session, selected: Selected): void {
   output.untagged(`${tracker.size} EXISTS`);
   if (!rev2) {
     output.untagged('0 RECENT');
-    const unseen = firstUnseen(live);
+    // A message number: of no use to who goes by UIDs (RFC 9586 §3).
+    const unseen = session.uidOnly ? 0 : firstUnseen(live);
     if (unseen > 0) output.untagged(`OK [UNSEEN ${unseen}] The first unread one`);
   }
   output.untagged(`OK [UIDVALIDITY ${uidValidity}] UIDs are valid`);

@@ -83,7 +83,10 @@ type Messages =
   | {
       readonly verb: 'FETCH';
       readonly set: SequenceSet;
+      /** With `uid` always UID among them. */
       readonly items: readonly FetchItem[];
+      /** Only with `uid`: the client has written UID among its items. */
+      readonly namesUid?: true;
       readonly changedSince?: number;
       /** Only with `changedSince` and `uid` (RFC 7162 §3.2.6). */
       readonly vanished: boolean;

@@ -43,8 +43,9 @@ describe('the items of FETCH', () => {
 
   it('have the UID with UID FETCH, and MODSEQ with CHANGEDSINCE', () => {
     expect(read('UID FETCH $ FLAGS')).toEqual({ uid: true, verb: 'FETCH', set: '$', items: names('UID', 'FLAGS'), vanished: false });
+    expect(read('UID FETCH $ (FLAGS uid)')).toEqual({ uid: true, verb: 'FETCH', set: '$', items: names('UID', 'FLAGS'), namesUid: true, vanished: false });
     expect(read('UID FETCH 1:* (FLAGS UID) (CHANGEDSINCE 12345 VANISHED)')).toEqual({
-      uid: true, verb: 'FETCH', set: [1, 0], items: names('UID', 'FLAGS', 'MODSEQ'), changedSince: 12345, vanished: true,
+      uid: true, verb: 'FETCH', set: [1, 0], items: names('UID', 'FLAGS', 'MODSEQ'), namesUid: true, changedSince: 12345, vanished: true,
     });
     expect(read('FETCH 1:* ALL (CHANGEDSINCE 0)').items).toEqual(names('FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE', 'MODSEQ'));
     expect(read('UID FETCH 1 PREVIEW (PARTIAL -1:-30)')).toMatchObject({ items: [{ item: 'UID' }, { item: 'PREVIEW', lazy: false }], partial: { first: -1, last: -30 } });

@@ -25,7 +25,6 @@ export function fetchArguments(cursor: Cursor, uid: boolean): FetchArguments {
   const set = sequenceSet(cursor);
   cursor.space();
   const items = new Items();
-  if (uid) items.add({ item: 'UID' });
   const macro = cursor.take(MACRO)?.toUpperCase();
   if (macro !== undefined) for (const item of MACROS[macro] ?? []) items.add({ item });
   else if (cursor.next === '(') cursor.list('Items', FETCH_LIMITS.items, () => items.add(fetchItem(cursor)));
@@ -33,7 +32,9 @@ export function fetchArguments(cursor: Cursor, uid: boolean): FetchArguments {
   const modifiers = cursor.skip(' ') ? fetchModifiers(cursor) : { vanished: false };
   if (modifiers.changedSince !== undefined) items.add({ item: 'MODSEQ' });
   if (modifiers.vanished && (!uid || modifiers.changedSince === undefined)) throw new Problem('VANISHED needs UID FETCH and CHANGEDSINCE');
-  return { verb: 'FETCH', set, items: items.all, ...modifiers };
+  if (!uid) return { verb: 'FETCH', set, items: items.all, ...modifiers };
+  const others = items.all.filter(({ item }) => item !== 'UID');
+  return { verb: 'FETCH', set, items: [{ item: 'UID' }, ...others], ...(others.length < items.all.length && { namesUid: true }), ...modifiers };
 }
 
 type Modifiers = Pick<FetchArguments, 'changedSince' | 'vanished' | 'partial'>;

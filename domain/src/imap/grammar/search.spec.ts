@@ -47,6 +47,10 @@ describe('a search key', () => {
     ['SMALLER 9000000000', { key: 'SIZE', than: 'smaller', octets: 9_000_000_000 }],
     ['UID 1:*', { key: 'UID', set: [1, 0] }],
     ['UID $', { key: 'UID', set: '$' }],
+    ['UIDAFTER 25000', { key: 'UID', set: [25_001, 4_294_967_295] }],
+    ['uidafter 4294967295', { key: 'UID', set: [] }],
+    ['UIDBEFORE 2', { key: 'UID', set: [1, 1] }],
+    ['UIDBEFORE 1', { key: 'UID', set: [] }],
     ['2,4:7', { key: 'SEQUENCE', set: [2, 2, 4, 7] }],
     ['*', { key: 'SEQUENCE', set: [0, 0] }],
     ['$', { key: 'SEQUENCE', set: '$' }],
@@ -67,7 +71,7 @@ describe('a search key', () => {
   it.each([
     '', ' ', 'FOO', '()', '(SEEN', 'SEEN)', 'SEEN  DRAFT', 'SEEN ', 'NOT', 'NOT ', 'OR SEEN', 'OR SEEN ', 'FROM', 'FROM ', 'HEADER X', 'HEADER "a b" x', 'HEADER "" x', 'HEADER é x', 'KEYWORD', 'KEYWORD \\Seen', 'BEFORE x',
     'BEFORE 30-Feb-2024', 'BEFORE 29-Feb-2023', 'BEFORE 0-Jan-2024', 'BEFORE 1-Foo-2024', 'BEFORE 1-Jan-24', 'BEFORE "1-Jan-2024', 'BEFORE 1-Jan-2024"', 'BEFORE 111-Jan-2024', 'OLDER 0', 'OLDER x', 'LARGER -1', 'LARGER 1x',
-    'UID', 'UID 0', 'UID x', 'MODSEQ x', 'MODSEQ "/flags/x" foo 1', 'MODSEQ "/foo/x" all 1', 'EMAILID "x"', 'EMAILID a.b', '1:', 'SEEN(DRAFT)', 'TEXT "\xff', 'RETURN (ALL)', 'CHARSET UTF-8', 'CHARSET UTF-8 ', 'ALL CHARSET UTF-8', 'CONSTRUCTOR',
+    'UID', 'UID 0', 'UID x', 'UIDAFTER 0', 'UIDAFTER *', 'UIDBEFORE 1:2', 'UIDBEFORE', 'UIDAFTER 4294967296', 'MODSEQ x', 'MODSEQ "/flags/x" foo 1', 'MODSEQ "/foo/x" all 1', 'EMAILID "x"', 'EMAILID a.b', '1:', 'SEEN(DRAFT)', 'TEXT "\xff', 'RETURN (ALL)', 'CHARSET UTF-8', 'CHARSET UTF-8 ', 'ALL CHARSET UTF-8', 'CONSTRUCTOR',
   ])('%j is refused', (keys) => expect(read(`SEARCH ${keys}`)).toMatchObject({ status: 'BAD', verb: 'SEARCH' }));
 
   it('may be nested and many up to the limits', () => {

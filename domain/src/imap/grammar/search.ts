@@ -3,7 +3,7 @@ import { type Cursor, Problem } from './cursor.js';
 import { date } from './dates.js';
 import { keyword } from './flags.js';
 import { SEARCH_LIMITS, type SearchKey } from './search-key.js';
-import { sequenceSet } from './sequence-set.js';
+import { NUMBER_LIMIT, type Ranges, sequenceSet } from './sequence-set.js';
 
 const OBJECT_ID = /[A-Za-z0-9_-]{1,255}/y;
 const FIELD = /^[!-9;-~]{1,200}$/;
@@ -57,6 +57,15 @@ const objectId =
   (key: 'EMAILID' | 'THREADID'): Leaf =>
   ({ cursor }) => (cursor.space(), { key, id: cursor.need(OBJECT_ID, 'Object id') });
 
+/** RFC 9738 §3.2; unlike `UID n:*` it never names the last message when that has a lower UID. */
+const uidFrom =
+  (rangeOf: (uid: number) => Ranges): Leaf =>
+  ({ cursor }) => {
+    cursor.space();
+    const [first = 0, last = 0] = rangeOf(cursor.positive('UID'));
+    return { key: 'UID', set: first <= last ? [first, last] : [] };
+  };
+
 const LEAVES: Readonly<Record<string, Leaf>> = {
   ALL: fixed({ key: 'ALL' }),
   ANSWERED: fixed(is('\\Answered')),
@@ -97,6 +106,8 @@ const LEAVES: Readonly<Record<string, Leaf>> = {
   LARGER: size('larger'),
   SMALLER: size('smaller'),
   UID: ({ cursor }) => (cursor.space(), { key: 'UID', set: sequenceSet(cursor) }),
+  UIDAFTER: uidFrom((uid) => [uid + 1, NUMBER_LIMIT]),
+  UIDBEFORE: uidFrom((uid) => [1, uid - 1]),
   MODSEQ: (parse) => parse.modSeq(),
   EMAILID: objectId('EMAILID'),
   THREADID: objectId('THREADID'),

@@ -9,7 +9,7 @@ import type { Tail } from './tail.js';
 
 export interface FolderRow {
   readonly id: string; readonly account_id: string; readonly path: string; readonly special_use: string; readonly address: string; readonly quota: number;
-  readonly neighbour: boolean; readonly list: Readonly<Record<string, Rights>> | null; readonly subscribed: boolean;
+  readonly neighbour: boolean; readonly groups: readonly string[] | null; readonly list: Readonly<Record<string, Rights>> | null; readonly subscribed: boolean;
 }
 
 /** A mailbox as an account may use it. */
@@ -22,6 +22,7 @@ export interface Access extends Folder {
 
 /** $1 is the account that asks. */
 export const FOLDER = `f.id, f.account_id, f.path, f.special_use, o.address, o.quota, coalesce(o.domain = me.domain, false) AS neighbour,
+  CASE WHEN f.account_id <> $1 THEN (SELECT json_agg(m.group_id) FROM view.group_member_1 m WHERE m.account_id = $1) END AS groups,
   (SELECT json_object_agg(a.identifier, a.rights) FROM view.folder_access_1 a WHERE a.account_id = f.account_id AND a.folder_id = f.id) AS list,
   EXISTS (SELECT FROM view.subscription_1 s WHERE s.account_id = $1 AND s.owner = f.account_id AND s.path = f.path) AS subscribed`;
 export const FOLDERS = 'view.folder_1 f JOIN view.account_1 o ON o.id = f.account_id LEFT JOIN view.account_1 me ON me.id = $1';
@@ -31,7 +32,7 @@ export function accessOf(row: FolderRow, account: string): Access {
   const list = new Map(Object.entries(row.list ?? {}));
   return {
     id: row.id, accountId: row.account_id, owner: row.address, path: row.path, name: own ? row.path : sharedName(row.address, row.path),
-    rights: own ? ALL_RIGHTS : rightsOf(list, account, row.neighbour), subscribed: row.subscribed,
+    rights: own ? ALL_RIGHTS : rightsOf(list, account, row.neighbour, row.groups ?? []), subscribed: row.subscribed,
     specialUse: row.special_use === '' ? [] : (row.special_use.split(' ') as SpecialUse[]), quota: row.quota, list,
   };
 }
@@ -81,7 +82,7 @@ export async function accessByPlace(pool: pg.Pool, account: string, { owner, pat
 const MOST_KEPT = 20_000;
 const NOBODY = Symbol('no such mailbox for this account');
 
-/** What accounts may do, kept until something happens in any tree of folders or to any account. To be asked after `Tail.current`. */
+/** What accounts may do, kept until something happens in any tree of folders, to any account or to any group. To be asked after `Tail.current`. */
 export class KnownAccess {
   readonly #kept = new LRUCache<string, Access | typeof NOBODY>(atMost(MOST_KEPT));
   #since = 0;
@@ -91,7 +92,7 @@ export class KnownAccess {
     tail: Tail,
   ) {
     tail.onGrown((grown) => {
-      if (grown !== 'all' && ![...grown.keys()].some((stream) => stream.startsWith('folders-') || stream.startsWith('account-'))) return;
+      if (grown !== 'all' && ![...grown.keys()].some((stream) => /^(folders|account|group)-/.test(stream))) return;
       this.#since++;
       this.#kept.clear();
     });

@@ -3,10 +3,11 @@ import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import { folderPath, sharedName, superiors } from '@kiroku/domain/mailbox/folder-name.js';
 import { type Administered, changeMetadata, createFolder, deleteFolder, type FolderEvent, type Making, renameFolder } from '@kiroku/domain/mailbox/folders.js';
 import { createMailbox, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
-import { ALL_RIGHTS, ANYONE, knownRights } from '@kiroku/domain/mailbox/rights.js';
+import { ALL_RIGHTS, ANYONE, GROUP, knownRights } from '@kiroku/domain/mailbox/rights.js';
 import { type Folder, MailboxRefusal, type Rights, type SpecialUse } from '@kiroku/domain/mailbox/store-port.js';
 import type pg from 'pg';
-import { type Access, accessByPlace, accessOf, accountIdOf, FOLDER, type FolderRow, FOLDERS, permitted, type Place, placeOfName } from './access.js';
+import { type Access, accessByPlace, accessOf, FOLDER, type FolderRow, FOLDERS, permitted, type Place, placeOfName } from './access.js';
+import { identifierOf, nameOf, namesOf } from '../identifiers.js';
 import { placesOf } from './decide.js';
 import { decideTree, readBranch, readTree } from './trees.js';
 
@@ -25,7 +26,8 @@ export class Folders {
       this.pool.query<FolderRow>({
         name: 'folders-shared',
         text: `SELECT ${FOLDER} FROM ${FOLDERS} WHERE f.account_id <> $1 AND (f.account_id, f.id) IN (
-                 SELECT a.account_id, a.folder_id FROM view.folder_access_1 a WHERE a.identifier = $1::text OR a.identifier = '${ANYONE}')
+                 SELECT a.account_id, a.folder_id FROM view.folder_access_1 a WHERE a.identifier = ANY (
+                   ARRAY(SELECT '${GROUP}' || m.group_id FROM view.group_member_1 m WHERE m.account_id = $1) || ARRAY[$1::text, '${ANYONE}']))
                ORDER BY o.address COLLATE "C", f.path COLLATE "C"`,
         values: [account],
       }),
@@ -70,17 +72,33 @@ export class Folders {
     }, origin);
   }
 
-  async create(account: string, name: string, specialUse: readonly SpecialUse[], origin: Origin): Promise<Folder> {
+  /** @param subscribe also subscribes to all that is made, in the same append, if it is the account's own. */
+  async create(account: string, name: string, specialUse: readonly SpecialUse[], origin: Origin, subscribe = false): Promise<Folder> {
     const place = await this.#place(account, name.endsWith('/') ? name.slice(0, -1) : name);
     const parent = await this.#parent(account, place);
     await decideTree(this.engine, place.owner, async ({ uidValidity }) => {
       const tree = await readTree(this.pool, place.owner, [place.path], uidValidity);
       const created = createFolder(tree, place.path, specialUse, this.#making(parent));
-      return { events: created, others: created.flatMap((e) => mailboxOf(e)), result: undefined };
+      const subscribed = subscribe && place.owner === account ? await this.#subscribing(account, created.map(({ data }) => data)) : [];
+      return { events: [...created, ...subscribed], others: created.flatMap((e) => mailboxOf(e)), result: undefined };
     }, origin, this.remark);
     const made = await accessByPlace(this.pool, account, place);
     if (!made) throw new MailboxRefusal('nonexistent', name); // somebody was very quick
     return folderOf(made);
+  }
+
+  /** To own mailboxes that are being made: names that were subscribed to before stay so. */
+  async #subscribing(account: string, folders: readonly { readonly path: string; readonly uidValidity: number }[]): Promise<readonly FolderEvent[]> {
+    const { rows } = await this.pool.query<{ path: string | null; count: number }>({
+      name: 'subscribed-of',
+      text: `SELECT c.count, s.path FROM (SELECT count(*) AS count FROM view.subscription_1 WHERE account_id = $1) c
+             LEFT JOIN view.subscription_1 s ON s.account_id = $1 AND s.owner = $1 AND s.path = ANY ($2)`,
+      values: [account, folders.map(({ path }) => path)],
+    });
+    const fresh = folders.filter(({ path }) => !rows.some((row) => row.path === path));
+    if ((rows[0]?.count ?? 0) + fresh.length > MOST_SUBSCRIPTIONS) throw new MailboxRefusal('too-many', folders.at(-1)?.path);
+    const { uidValidity = 0 } = folders.at(-1) ?? {};
+    return fresh.map(({ path }) => ({ type: 'FolderSubscribed', data: { accountId: account, uidValidity, owner: account, path } }));
   }
 
   /** Whoever makes mailboxes in somebody else's tree needs `k` above them. */
@@ -134,19 +152,18 @@ export class Folders {
 
   async acl(account: string, name: string): Promise<readonly { readonly identifier: string; readonly rights: Rights }[]> {
     const access = permitted(await this.find(account, name), 'a', name);
-    const ids = [...access.list.keys()].map((identifier) => identifier.replace(/^-/, '')).filter((id) => id !== ANYONE);
-    const { rows } = await this.pool.query<{ id: string; address: string }>({ name: 'addresses', text: 'SELECT id, address FROM view.account_1 WHERE id = ANY ($1::uuid[])', values: [ids] });
-    const addresses = new Map([[ANYONE, ANYONE], ...rows.map((r) => [r.id, r.address] as const)]);
+    const names = await namesOf(this.pool, access.list.keys());
     const entries = [...access.list].flatMap(([identifier, rights]) => {
-      const address = addresses.get(identifier.replace(/^-/, ''));
-      return address === undefined ? [] : [{ identifier: identifier.startsWith('-') ? `-${address}` : address, rights }];
+      const name = nameOf(names, identifier);
+      return name === undefined ? [] : [{ identifier: name, rights }];
     });
     return [{ identifier: access.owner, rights: ALL_RIGHTS }, ...entries.sort((a, b) => (a.identifier < b.identifier ? -1 : 1))];
   }
 
   async setAcl(account: string, name: string, identifier: string, rights: Rights, origin: Origin): Promise<void> {
     const access = permitted(await this.find(account, name), 'a', name);
-    const known = await this.#identifier(identifier);
+    const known = await identifierOf(this.pool, identifier, access.list, this.remark.address === undefined ? account : undefined);
+    if (known === undefined) throw new MailboxRefusal('bad-name', identifier.slice(0, 320));
     const wanted = knownRights(rights);
     // The owner has all rights, whatever anybody writes.
     if (known.replace(/^-/, '') === access.accountId) return;
@@ -156,15 +173,6 @@ export class Folders {
       const event: FolderEvent = { type: 'FolderAccessChanged', data: { accountId: now.accountId, uidValidity, folderId: now.id, identifier: known, rights: wanted } };
       return { events: (now.list.get(known) ?? '') === wanted ? [] : [event], result: undefined };
     }, origin, this.remark);
-  }
-
-  async #identifier(identifier: string): Promise<string> {
-    const minus = identifier.startsWith('-') ? '-' : '';
-    const name = identifier.slice(minus.length);
-    if (name.toLowerCase() === ANYONE) return minus + ANYONE;
-    const id = await accountIdOf(this.pool, name);
-    if (id === undefined) throw new MailboxRefusal('bad-name', identifier.slice(0, 320));
-    return minus + id;
   }
 
   async metadata(account: string, name: string): Promise<ReadonlyMap<string, string>> {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { ANYONE, GROUP } from '@kiroku/domain/mailbox/rights.js';
 import type { Hints } from '../../event-log/hints.js';
 import type { Tail } from './tail.js';
 
@@ -97,11 +98,15 @@ export class MailboxWatch {
 
   async #tell(streams: ReadonlySet<string>): Promise<void> {
     const owners: string[] = [];
+    let group = false;
     for (const stream of streams) {
       if (stream.startsWith('mailbox-')) tell(this.#mailboxes, stream.slice('mailbox-'.length));
       else if (stream.startsWith('folders-')) owners.push(stream.slice('folders-'.length));
       else if (stream.startsWith('account-')) owners.push(stream.slice('account-'.length));
+      else if (stream.startsWith('group-')) group = true;
     }
+    // Who has left is in no view any more.
+    if (group) for (const id of [...this.#accounts.keys()]) tell(this.#accounts, id);
     for (const owner of owners) tell(this.#accounts, owner);
     if (owners.length > 0 && this.#accounts.size > 0) await this.#tellNeighbours(owners);
   }
@@ -118,7 +123,18 @@ export class MailboxWatch {
       if (now.size > 0) this.#shared.set(owner, now);
       else this.#shared.delete(owner);
     }
-    for (const id of concerned.has('anyone') ? [...this.#accounts.keys()] : concerned) tell(this.#accounts, id);
+    if (concerned.has(ANYONE)) for (const id of this.#accounts.keys()) concerned.add(id);
+    else for (const id of await this.#membersOf(concerned)) concerned.add(id);
+    for (const id of concerned) tell(this.#accounts, id);
+  }
+
+  async #membersOf(identifiers: ReadonlySet<string>): Promise<readonly string[]> {
+    const groups = [...identifiers].filter((identifier) => identifier.startsWith(GROUP)).map((identifier) => identifier.slice(GROUP.length));
+    if (groups.length === 0) return [];
+    const { rows } = await this.pool.query<{ account_id: string }>({
+      name: 'watch-members', text: 'SELECT account_id FROM view.group_member_1 WHERE group_id = ANY ($1::uuid[])', values: [groups],
+    });
+    return rows.map((row) => row.account_id);
   }
 
   async close(): Promise<void> {
