@@ -29,7 +29,7 @@ describe('wrong settings', () => {
     [{ KIROKU_KAFKA_BROKERS: 'x' }], [{ KIROKU_KAFKA_PREFIX: '.' }], [{ KIROKU_KAFKA_PARTITIONS: '0' }], [{ KIROKU_KAFKA_REPLICATION: 'x' }], [{ KIROKU_KAFKA_SASL: 'x' }],
     [{ KIROKU_KAFKA_SASL: 'plain' }], [{ KIROKU_KAFKA_USER: 'x' }], [{ KIROKU_KURRENTDB_URL: 'x' }], [{ KIROKU_S3_ENDPOINT: 'x' }], [{ KIROKU_S3_BUCKET: 'X' }],
     [{ KIROKU_S3_PREFIX: '/' }], [{ KIROKU_S3_PREFIX: 'x'.repeat(300) }], [{ KIROKU_S3_ENCRYPTION: 'x' }], [{ KIROKU_S3_OBJECT_LOCK: '0' }], [{ KIROKU_S3_REGION: '?' }],
-    [{ KIROKU_POSTGRES_REPLICA_URL: 'postgres://x' }], [{ KIROKU_POSTGRES_REPLICA_URL: 'x' }], [{ KIROKU_POSTGRES_REPLICA_LAG: '4' }], [{ KIROKU_POSTGRES_REPLICA_LAG: 'x' }],
+    [{ KIROKU_POSTGRES_REPLICA_URL: 'postgres://x' }], [{ KIROKU_POSTGRES_REPLICA_URL: 'x' }], [{ KIROKU_POSTGRES_REPLICA_LAG: '4' }], [{ KIROKU_POSTGRES_REPLICA_LAG: 'x' }], [{ KIROKU_WAIT_FOR_ENGINES: 'x' }],
     [{ KIROKU_S3_SECRET_KEY_FILE: '/nowhere' }], [{ KIROKU_S3_SECRET_KEY_FILE: '/dev/null' }], [{ KIROKU_EXPECTED_ROLES: 'x' }],
     [{ KIROKU_S3_SECRET_KEY_FILE: '/x', KIROKU_S3_SECRET_KEY: 'x' }],
   ])('of %j are told in both languages', (env) => {

@@ -75,6 +75,21 @@ describe('kiroku ready', () => {
     env.KIROKU_SMTPS_PORT = '0';
   });
 
+  it('tells what is waited for, and lives meanwhile', async () => {
+    writePidFile(data, { ...own, startedAt: 1, ports: {}, roles: [], waiting: 'Kafka at broker.test:9092' });
+    expect(await ready()).toMatchObject({ code: 1, out: 'the start waits for Kafka at broker.test:9092\n' });
+    expect((await ready('--role', 'smtp', '--lang', 'ja')).out).toBe('起動は Kafka at broker.test:9092 の応答を待っています\n');
+    expect((await ready('--live')).code).toBe(0);
+    writePidFile(data, { ...own, startedAt: 1, ports: {}, roles: [] });
+    expect(await ready()).toMatchObject({ code: 1, out: 'the server is starting\n' });
+    writePidFile(data, { ...own, startedAt: 1, ports: {}, roles: [{ ...own, role: 'smtp', index: 0, waiting: 'S3 at https://s3.test' }] });
+    env.KIROKU_SMTPS_PORT = '1';
+    expect((await ready()).out).toBe('smtp waits for S3 at https://s3.test\n');
+    expect((await ready('--live')).code).toBe(0);
+    env.KIROKU_SMTPS_PORT = '0';
+    runs({ role: 'smtp' });
+  });
+
   it('is not ready without its database, and starts none', async () => {
     const outside = env.KIROKU_POSTGRES_URL as string;
     env.KIROKU_POSTGRES_URL = 'postgres://nobody@127.0.0.1:1/none';

@@ -12,6 +12,9 @@ import { fill } from './texts.js';
 const WORDS = {
   ready: { en: 'ready: {}', ja: '準備完了: {}' },
   stopped: { en: 'no server runs on {}', ja: '{} でサーバーが動作していません' },
+  starting: { en: 'the server is starting', ja: 'サーバーを起動しています' },
+  waiting: { en: 'the start waits for {}', ja: '起動は {} の応答を待っています' },
+  roleWaiting: { en: '{} waits for {}', ja: '{} は {} の応答を待っています' },
   notRun: { en: '{} is not run here', ja: '{} はここでは動作していません' },
   gone: { en: '{} is being started again', ja: '{} は再起動中です' },
   silent: { en: '{} does not answer on port {}', ja: '{} がポート {} で応答しません' },
@@ -48,11 +51,16 @@ async function ready(run: Run, role: string | undefined, live: boolean): Promise
 }
 
 async function faultsOf(config: Config, server: PidFile, roles: readonly string[], live: boolean): Promise<readonly Fault[]> {
+  // To wait is to live: a probe must not start again and again what waits for an engine.
+  if (server.waiting !== undefined) return live ? [] : [fault('waiting', server.waiting)];
+  if (server.roles.length === 0) return live ? [] : [fault('starting')];
   const processes = server.roles.filter((r) => roles.includes(r.role));
+  const patient = new Set(processes.flatMap(({ role, waiting }) => (waiting === undefined ? [] : [role])));
   const faults = [
     ...roles.filter((role) => !processes.some((p) => p.role === role)).map((role) => fault('notRun', role)),
     ...processes.filter((p) => !isAlive(p)).map((p) => fault('gone', p.role)),
-    ...(await Promise.all(roles.map((role) => silent(config, role)))).flat(),
+    ...(live ? [] : processes.flatMap(({ role, waiting }) => (waiting === undefined ? [] : [fault('roleWaiting', role, waiting)]))),
+    ...(await Promise.all(roles.filter((role) => !patient.has(role)).map((role) => silent(config, role)))).flat(),
   ];
   return live || faults.length > 0 ? faults : signs(config, server, processes);
 }

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { type Config, ConfigRefused, readConfig } from '@kiroku/infra/config/config.js';
 import { ROLES } from '@kiroku/infra/config/settings.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
-import { RUNTIME } from '@kiroku/infra/supervise/role-process.js';
+import { type RoleMessage, RUNTIME, waitForEngines } from '@kiroku/infra/supervise/role-process.js';
 import type { Role } from '@kiroku/infra/supervise/role-slot.js';
-import { Supervisor } from '@kiroku/infra/supervise/supervisor.js';
+import { StoppedEarly, Supervisor } from '@kiroku/infra/supervise/supervisor.js';
+import type { Wait } from '@kiroku/infra/supervise/waiting.js';
 import { openLogger } from '@kiroku/infra/telemetry/logger.js';
 import type { Language } from '@kiroku/domain/story/texts.js';
 import { type Command, Option } from 'commander';
@@ -29,8 +30,12 @@ export function registerUp(program: Command): void {
   // What a new database or a new release needs; run by `up` in a process of its own, whose memory ends with it.
   program.command('migrate', { hidden: true }).action(async () => {
     const { prepare } = await import('./prepare.js');
+    const orphaned = (): void => process.exit(1); // another server may be starting
+    process.on('disconnect', orphaned);
+    waitForEngines(readConfig(process.env));
     const { postgres, data } = JSON.parse(process.env[RUNTIME] ?? '{}') as { postgres: PostgresConnection; data: string };
     await prepare(postgres, data);
+    process.off('disconnect', orphaned);
   });
 }
 
@@ -49,13 +54,19 @@ async function up(list: string, lang?: string): Promise<number> {
   process.title = 'kiroku';
   const logger = openLogger('supervisor');
   for (const warning of config.warnings) logger.warn(warning);
+  let said: string | undefined;
+  // Once for people, the log goes on about it.
+  const tell = (wait: Wait | undefined): void => {
+    if (wait && wait.for !== said) void complain(lang, ({ say }, language) => say(language, 'waitingFor', wait.for, wait.why));
+    said = wait?.for ?? said;
+  };
   const supervisor = new Supervisor({
     data: config.data,
     ...(config.postgres && { postgres: config.postgres }),
     roles: wanted.map((name) => roleOf(name as RoleName, config)),
     config,
     ports: portsOf(config),
-    prepare: (postgres) => migrated(postgres, config.data),
+    prepare: (postgres, waits, signal) => migrated(postgres, config, { signal, waits: (wait) => { waits(wait); tell(wait); } }),
     // Which role and process it is about; `role` and `pid` of the line itself are the supervisor's.
     log: (level, message, { role: about, pid: process, ...details } = {}) =>
       logger[level]({ ...(about !== undefined && { about }), ...(process !== undefined && { process }), ...details }, message),
@@ -66,6 +77,10 @@ async function up(list: string, lang?: string): Promise<number> {
     logger.info({ ms: Math.round(performance.now() - began), bind: config.bind, ports: portsOf(config), data: config.data }, 'Kiroku serves');
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof StoppedEarly) {
+      logger.info(message);
+      return 0;
+    }
     if (message.includes('\n')) logger.error({ trace: message }, 'could not start');
     return complain(lang, ({ say }, language) => firstLine(message) ?? say(language, 'couldNotStart'), 1);
   }
@@ -101,16 +116,20 @@ function portsOf(config: Config): Record<string, number> {
   return Object.fromEntries(Object.entries(ports).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }
 
-/** Migrations in a process of their own. */
-async function migrated(postgres: PostgresConnection, data: string): Promise<void> {
+/** Migrations in a process of their own, which waits for engines that are away. */
+async function migrated(postgres: PostgresConnection, { data }: Config, { waits, signal }: { readonly waits: (wait?: Wait) => void; readonly signal: AbortSignal }): Promise<void> {
   const main = process.argv[1];
   if (main === undefined) throw new Error('started without a script');
   const child = spawn(process.execPath, ['--enable-source-maps', main, 'migrate'], {
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, [RUNTIME]: JSON.stringify({ postgres, data }) },
   });
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4_000)));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4_000)));
+  child.on('message', (message: RoleMessage) => {
+    if ('waiting' in message) waits(message.waiting ?? undefined);
+  });
+  signal.addEventListener('abort', () => child.kill());
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(firstLine(said) ?? 'the database could not be brought up to date');
 }

@@ -97,6 +97,12 @@ describe('the settings', () => {
     expect(readConfig({}, home)).not.toHaveProperty('postgres');
   });
 
+  it('bound the wait for engines that are away, or do not', () => {
+    expect(readConfig({}, home)).not.toHaveProperty('waitForEngines');
+    expect(readConfig({ KIROKU_WAIT_FOR_ENGINES: '0' }, home).waitForEngines).toBe(0);
+    expect(problems({ KIROKU_WAIT_FOR_ENGINES: 'for ever' })).toEqual(['KIROKU_WAIT_FOR_ENGINES must be 0 to 1000000 seconds']);
+  });
+
   it('name a replica of an outside PostgreSQL, and refuse one of the embedded PostgreSQL', () => {
     const connectionString = 'postgres://report:secret@copy.test/mail';
     const both = { KIROKU_POSTGRES_URL: 'postgres://db.test/mail', KIROKU_POSTGRES_REPLICA_URL: connectionString };

@@ -109,6 +109,8 @@ export const SETTINGS = {
   postgresReplicaUrl: postgres.optional(),
   /** Seconds that a report may be behind; further behind, the primary answers. */
   postgresReplicaLag: whole(5, 3600, 'seconds').default(30),
+  /** Seconds for which a start waits for engines that are away; 0: not at all, and for ever if absent. */
+  waitForEngines: whole(0, 1_000_000, 'seconds').optional(),
   eventLog: engine('postgres', 'kafka'),
   kafkaBrokers: brokers.optional(),
   /** Topics are `<prefix>.mail`, `<prefix>.session`, `<prefix>.decision`. */

@@ -1,3 +1,4 @@
+import { passes } from './kafka-away.js';
 import { KafkaError, PASSING } from './kafka-codes.js';
 import { KafkaLink, KafkaTooOld } from './kafka-link.js';
 import { addressesOf, type Credentials, credentialsOf, type KafkaOptions } from './kafka-options.js';
@@ -74,7 +75,8 @@ export class KafkaCluster {
       } catch (error) {
         this.#answered = undefined;
         if (error instanceof KafkaTooOld) throw error;
-        failure = error;
+        // What will not pass (a refused password, a certificate) tells more than that another one is away.
+        if (failure === undefined || passes(failure)) failure = error;
       }
     }
     throw failure;

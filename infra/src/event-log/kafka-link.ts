@@ -109,7 +109,7 @@ export class KafkaLink {
       },
       (error: unknown) => {
         if (this.#wire === opening) this.#wire = undefined;
-        throw new Error(`Kafka: no connection to ${this.address}: ${error instanceof Error ? error.message : String(error)}`);
+        throw new Error(`Kafka: no connection to ${this.address}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
       },
     );
     return opening;

@@ -2,6 +2,7 @@ import { type Topic, TOPICS } from '@kiroku/domain/kernel/event-log.js';
 import type { Admin } from 'kafkajs';
 import type pg from 'pg';
 import { transaction } from '../read-model/database.js';
+import { KafkaAway } from './kafka-away.js';
 import type { KafkaCluster } from './kafka-cluster.js';
 import { type KafkaOptions, credentialsOf, openSocket, TIMES } from './kafka-options.js';
 import type { ClusterState } from './kafka-requests.js';
@@ -28,18 +29,20 @@ export const namesOf = (prefix: string): Readonly<Record<Topic, string>> => ({ m
  * Makes the topics that are missing, kept for ever: what is forgotten, and when, is decided in the settings of this server. Tiered
  * storage may be switched on for them (`remote.storage.enable`, `local.retention.ms`), since `retention.ms` stays -1.
  * Looks also whether the others are what they were: same cluster, same number of partitions.
- * @throws Error saying what has changed: keys would lie elsewhere, or checkpoints point into another log.
+ * @throws KafkaAway while brokers are missing that have to keep copies of new topics; Error saying what has changed: keys would lie
+ * elsewhere, or checkpoints point into another log.
  */
 export async function openTopics(cluster: KafkaCluster, options: KafkaOptions, pool: pg.Pool): Promise<KafkaTopics> {
   const names = namesOf(options.prefix);
   return transaction(pool, async (db) => {
     await db.query('SELECT pg_advisory_xact_lock(4714)'); // who starts at the same time finds them made
     const { rows } = await db.query<Known>('SELECT topic, name, partitions, cluster FROM history.kafka_topic');
-    let state = await cluster.refresh();
+    let state = await untilKnown(cluster, rows.flatMap(({ topic, name }) => (names[topic as Topic] === name ? [name] : [])));
     const missing = TOPICS.filter((topic) => partitionsIn(state, names[topic]) === 0);
     for (const { topic, name } of rows)
       if (missing.some((m) => m === topic && names[m] === name)) throw new Error(`Kafka: topic ${name} is gone: it held the history. Bring it back, or restore a backup`);
     if (missing.length > 0) {
+      mustHaveRoom(options, state.brokers.length);
       await withAdmin(options, (admin) => makeTopics(admin, missing, options, state.brokers.length));
       state = await untilLed(cluster, Object.values(names));
     }
@@ -64,6 +67,23 @@ function compare(known: Known, found: Known): void {
 }
 
 const partitionsIn = (state: ClusterState, name: string): number => state.topics.find(({ topic, code }) => topic === name && code === 0)?.partitions.length ?? 0;
+
+/** A broker that has just started may not know yet what there is: topics that were there count as gone when they are for this long. ms */
+const GONE = 5_000;
+async function untilKnown(cluster: KafkaCluster, names: readonly string[]): Promise<ClusterState> {
+  for (const until = performance.now() + GONE; ; ) {
+    const state = await cluster.refresh();
+    if (names.every((name) => partitionsIn(state, name) > 0) || performance.now() > until) return state;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** New topics are as safe as there are brokers when they are made: while brokers start, that is too early. */
+function mustHaveRoom({ brokers, replication }: KafkaOptions, there: number): void {
+  const copies = replication ?? Math.min(3, new Set(brokers).size);
+  if (there < copies)
+    throw new KafkaAway(`Kafka: ${there} of ${copies} brokers are there; new topics are made when all are. With fewer on purpose, set KIROKU_KAFKA_REPLICATION=${there}`);
+}
 
 /** Brokers hear of a new topic one after the other. */
 async function untilLed(cluster: KafkaCluster, names: readonly string[]): Promise<ClusterState> {

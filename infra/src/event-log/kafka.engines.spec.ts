@@ -5,6 +5,7 @@ import { KAFKA_USER, type KafkaRig, startKafka } from '../rig/engines/kafka.js';
 import type { TestPostgres } from '../postgres/testing.js';
 import { openPool } from '../read-model/database.js';
 import { describeHistory, fact, readAll } from './contract.js';
+import { KafkaAway } from './kafka-away.js';
 import type { KafkaOptions } from './kafka-options.js';
 import { emptyDatabase, type KafkaMember, openMember } from './kafka-testing.js';
 
@@ -163,6 +164,13 @@ describe('the Kafka event log', () => {
     await h.pool.query(`DELETE FROM history.checkpoint WHERE consumer = 'view:x'`);
     await (await openMember(db, settings)).close();
   });
+
+  it('may be tried again where no broker answers, or fewer than have to keep new topics', async () => {
+    await expect(openMember(db2, { ...options(), brokers: ['127.0.0.1:1'] })).rejects.toBeInstanceOf(KafkaAway);
+    const few = openMember(db2, options({ replication: 4 }));
+    await expect(few).rejects.toThrow('3 of 4 brokers are there');
+    await expect(few).rejects.toBeInstanceOf(KafkaAway);
+  });
   let db2: TestPostgres;
   beforeAll(async () => void (db2 = await emptyDatabase()));
   afterAll(() => db2.close());
@@ -215,7 +223,10 @@ describe('the Kafka event log over TLS', () => {
     await member.log.append([{ topic: 'session', key: mechanism, event: fact(1) }]);
     expect(await readAll(member.log, 'session', 0)).toContainEqual(expect.objectContaining({ key: mechanism }));
     await member.close();
-    await expect(openMember(db, { ...access, sasl: { ...sasl, password: 'wrong' } })).rejects.toThrow();
-    await expect(openMember(db, { ...access, tls: true, sasl })).rejects.toThrow();
+    // Neither would come right by waiting.
+    await expect(openMember(db, { ...access, sasl: { ...sasl, password: 'wrong' } })).rejects.not.toBeInstanceOf(KafkaAway);
+    await expect(openMember(db, { ...access, tls: true, sasl })).rejects.not.toBeInstanceOf(KafkaAway);
+    const nobody = { ...access, brokers: ['127.0.0.1:1', ...access.brokers], sasl: { ...sasl, password: 'wrong' } };
+    await expect(openMember(db, nobody)).rejects.toThrow('authentication');
   });
 });

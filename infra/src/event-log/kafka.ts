@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { consumeByLeases } from './consume.js';
 import { Decisions } from './decisions.js';
 import type { Hints } from './hints.js';
+import { asAway } from './kafka-away.js';
 import { KafkaCluster } from './kafka-cluster.js';
 import { DecisionCopy } from './kafka-decisions.js';
 import { KafkaReader } from './kafka-fetch.js';
@@ -39,7 +40,7 @@ export interface KafkaLogParts {
  * The event log on Kafka: facts in topics `<prefix>.mail` and `<prefix>.session`, a record per event, whose position is its offset.
  * Durable means: all replicas in sync have it in memory (at least two, with three copies); Kafka does not wait for disks.
  * The topic `decision` is read where decisions are made; `decisionCopy` brings it to `<prefix>.decision`, for others.
- * @throws when no broker answers, when the topics are not those that this database's checkpoints point into, or another installation's.
+ * @throws KafkaAway when no broker answers, or too few; when the topics are not those that this database's checkpoints point into, or another installation's.
  */
 export async function openKafkaLog(options: KafkaOptions, parts: KafkaLogParts): Promise<KafkaEventLog> {
   const cluster = new KafkaCluster(options, Object.values(namesOf(options.prefix)));
@@ -51,7 +52,7 @@ export async function openKafkaLog(options: KafkaOptions, parts: KafkaLogParts):
     return log;
   } catch (error) {
     cluster.close();
-    throw error;
+    throw asAway(error);
   }
 }
 

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
 import { surelyFailed } from '../read-model/database.js';
 import type { Pipeline, Projector } from '../read-model/projector.js';
+import { asAway } from './kurrentdb-away.js';
 import { KurrentConnection, StreamMoved } from './kurrentdb-connection.js';
 import { KurrentCopy } from './kurrentdb-copy.js';
 import { endOf, recordOf, StreamNames } from './kurrentdb-records.js';
@@ -52,12 +53,12 @@ export class KurrentEventStore implements EventStore, Original {
   /**
    * Resolves when the copy has all that KurrentDB has. A role awaits it before it serves: in a database that was made anew the accounts
    * would be missing.
-   * @throws when the server is too old, or the copy is not the copy of what it has.
+   * @throws KurrentAway; and when the server is too old, or the copy is not the copy of what it has.
    */
   ready(): Promise<void> {
     return (this.#ready ??= this.#prepare().catch((error: unknown) => {
       this.#ready = undefined;
-      throw error;
+      throw asAway(error);
     }));
   }
 

@@ -12,7 +12,7 @@ export interface S3Connection {
   readonly ca?: string;
   /** Connections at once. Default 64. */
   readonly sockets?: number;
-  /** ms without a byte in either direction after which a request has failed. Default 10 s. */
+  /** ms without a byte in either direction after which a request has failed. Default 7 s: not longer than a server may be away unnoticed. */
   readonly silence?: number;
 }
 
@@ -26,7 +26,7 @@ export interface S3Client {
 }
 
 /** @throws TypeError when the endpoint is no URL of http or https. */
-export async function connectS3({ endpoint, region, accessKey, secretKey, ca, sockets = 64, silence = 10_000 }: S3Connection): Promise<S3Client> {
+export async function connectS3({ endpoint, region, accessKey, secretKey, ca, sockets = 64, silence = 7_000 }: S3Connection): Promise<S3Client> {
   const url = endpointOf(endpoint);
   const secure = url.protocol === 'https:';
   const common = { keepAlive: true, maxSockets: sockets, maxFreeSockets: 16, scheduling: 'lifo' } as const;

@@ -21,6 +21,12 @@ const PASSING = new Set([
 
 export const isPassing = (error: unknown): boolean => PASSING.has(codeOf(error)) && !(error instanceof TypeError);
 
+/** Passing by the code, but of what is set up wrongly. */
+const STAYS = new Set(['HPE_INVALID_CONSTANT', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+
+/** The server does not answer, or is not ready. */
+export class StoreAway extends StoreUnavailable {}
+
 const ABSENT = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion', 'InvalidRange']);
 
 /** There is no such object, or it is shorter than what was asked for. */
@@ -69,5 +75,7 @@ export function explain(error: unknown): string {
 }
 
 /** The original error is not kept as the cause: it may hold what must not be logged. */
-export const unavailable = (error: unknown): StoreUnavailable =>
-  error instanceof StoreUnavailable ? error : new StoreUnavailable(explain(error));
+export function unavailable(error: unknown): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  return isPassing(error) && !STAYS.has(codeOf(error)) ? new StoreAway(explain(error)) : new StoreUnavailable(explain(error));
+}

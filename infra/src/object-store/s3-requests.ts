@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '@kiroku/domain/kernel/clock.js';
 import type { Client } from 'minio';
 import { isAbsent, unavailable } from './s3-errors.js';
+import { Reach } from './s3-reach.js';
 import { persistently } from './s3-retry.js';
 
 export interface BucketOptions {
@@ -18,6 +19,8 @@ export interface BucketOptions {
   readonly secure: boolean;
   /** ms that a request may take with all its repetitions. */
   readonly patience: number;
+  /** ms for which the server may fail before it is known to be away, and nobody waits for it. */
+  readonly awayAfter: number;
   readonly clock: Clock;
 }
 
@@ -50,7 +53,11 @@ type Request = Omit<Parameters<Client['makeRequestAsync']>[0], 'objectName'> & {
 export class Requests {
   readonly counts: Counts = { put: 0, get: 0, head: 0, list: 0, remove: 0, multipart: 0 };
 
-  constructor(readonly options: BucketOptions) {}
+  readonly #reach: Reach;
+
+  constructor(readonly options: BucketOptions) {
+    this.#reach = new Reach(options.awayAfter);
+  }
 
   full(key: string): string {
     return this.options.prefix + key;
@@ -62,7 +69,7 @@ export class Requests {
     return persistently(Math.max(patience - waited, Math.min(patience, LEAST)), () => {
       this.counts[kind]++;
       return attempt();
-    });
+    }, this.#reach);
   }
 
   /** @throws StoreUnavailable */

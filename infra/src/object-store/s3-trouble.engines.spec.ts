@@ -3,6 +3,7 @@ import { type BodyRef, StoreUnavailable } from '@kiroku/domain/kernel/object-sto
 import { makeCertificate } from '../rig/test-ca.js';
 import { until } from '../rig/until.js';
 import { get, put } from './contract.js';
+import { MemoryBodyIndex } from './memory-index.js';
 import type { S3ObjectStore } from './s3.js';
 import { type Mishap, S3Proxy } from './s3-proxy.js';
 import { TestBucket } from './s3-testing.js';
@@ -66,6 +67,62 @@ describe('an S3 server that is killed', () => {
     for (const error of refused) expect(error).toBeInstanceOf(StoreUnavailable);
     for (const { seed: of, ref } of committed) expect((await get(store, ref)).equals(bytesOf(ref.size, of))).toBe(true);
     expect(store.held).toBe(0);
+  });
+});
+
+/** A body that is put, and how long that took, in ms. */
+async function timed(store: S3ObjectStore, seed: number): Promise<{ readonly ms: number; readonly ref?: BodyRef; readonly error?: unknown }> {
+  const began = performance.now();
+  const result = await put(store, bytesOf(3000, seed)).then((ref) => ({ ref }), (error: unknown) => ({ error }));
+  return { ...result, ms: performance.now() - began };
+}
+
+describe('an S3 server that is away', () => {
+  it.each([
+    ['killed', () => s3.rig.kill(), () => s3.rig.start()],
+    ['held', () => Promise.resolve(s3.rig.pause()), () => Promise.resolve(s3.rig.resume())],
+  ])('because it was %s, is waited for once, not by those who come later, and what was refused is safe to send again', async (_how, lose, bring) => {
+    const store = await open({ index: new MemoryBodyIndex() });
+    await put(store, bytesOf(3000, 1));
+    await lose();
+    try {
+      const first = await Promise.all([timed(store, 2), timed(store, 3)]);
+      for (const { ms, error } of first) {
+        expect(error).toBeInstanceOf(StoreUnavailable);
+        expect(ms).toBeGreaterThan(5_000);
+        expect(ms).toBeLessThan(10_000);
+      }
+      for (const seed of [4, 5, 6]) {
+        const later = await timed(store, seed);
+        expect(later.error).toBeInstanceOf(StoreUnavailable);
+        expect(later.ms).toBeLessThan(1_000);
+      }
+      const large = store.create();
+      const began = performance.now();
+      await large.write(bytesOf(MIB, 7));
+      await expect(large.commit()).rejects.toBeInstanceOf(StoreUnavailable);
+      expect(performance.now() - began).toBeLessThan(2_000);
+    } finally {
+      await bring();
+    }
+    const again = await until('a body is kept', 10_000, () => put(store, bytesOf(3000, 2)));
+    expect((await get(store, again)).equals(bytesOf(3000, 2))).toBe(true);
+    // What came through nevertheless was promised to nobody; what is kept stays.
+    await store.maintain();
+    await store.maintain();
+    expect((await get(store, again)).equals(bytesOf(3000, 2))).toBe(true);
+    expect(store.held).toBe(0);
+  });
+
+  it('for a moment only is waited out', async () => {
+    const store = await open();
+    const before = store.requests.put;
+    await s3.rig.kill();
+    const kept = put(store, bytesOf(3000, 1));
+    // 50, 100, … ms apart: some two seconds.
+    await until('it was tried some times', 10_000, () => store.requests.put > before + 6);
+    await s3.rig.start();
+    expect((await get(store, await kept)).length).toBe(3000);
   });
 });
 

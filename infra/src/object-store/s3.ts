@@ -16,6 +16,8 @@ import { Upload } from './s3-upload.js';
 import { S3BodyWriter, type Workshop } from './s3-writer.js';
 
 const MIB = 1024 * 1024;
+/** ms: longer than a restart of the server takes, and shorter than clients wait at the end of a message. */
+const AWAY_AFTER = 7_000;
 const DAY = 24 * 60 * 60_000;
 
 export interface S3ObjectStoreOptions extends S3Connection {
@@ -40,6 +42,8 @@ export interface S3ObjectStoreOptions extends S3Connection {
   readonly largeBodies?: number;
   /** ms that a request may take with its repetitions; then StoreUnavailable. Default 30 s. */
   readonly patience?: number;
+  /** ms for which the server may not answer before it counts as away, and requests are refused without waiting. Default 7 s. */
+  readonly awayAfter?: number;
   /**
    * ms from the moment that nothing refers to an object to its removal; longer than any commit takes and any machine's clock is wrong.
    * Default a day: also the time in which a restored database can be rebuilt before its missing bodies are removed.
@@ -72,7 +76,7 @@ export async function openS3ObjectStore(options: S3ObjectStoreOptions): Promise<
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 function bucketOf(options: S3ObjectStoreOptions, { client }: S3Client): Bucket {
-  const { bucket, encryption = 'none', objectLockDays = 0, patience = 30_000, clock } = options;
+  const { bucket, encryption = 'none', objectLockDays = 0, patience = 30_000, awayAfter = AWAY_AFTER, clock } = options;
   if (!BUCKET.test(bucket)) throw new TypeError('s3Bucket is no name that a bucket can have');
   const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
   return new Bucket({
@@ -83,6 +87,7 @@ function bucketOf(options: S3ObjectStoreOptions, { client }: S3Client): Bucket {
     lock: objectLockDays * DAY,
     secure: options.endpoint.startsWith('https:'),
     patience,
+    awayAfter,
     clock,
   });
 }

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import { EnginesRefused } from '../config/engines-in-use.js';
 import { openFileObjectStore } from '../object-store/files.js';
 import { PgBodyIndex } from '../object-store/pg-index.js';
+import { whenThere } from './away.js';
 import type { Platform } from './platform.js';
 
 /** An object store whose index can be completed from what is stored. */
@@ -14,17 +15,17 @@ export interface Bodies extends ObjectStore {
   rebuildIndex(onProgress?: (progress: { readonly done: number; readonly of: number }) => void): Promise<number>;
 }
 
-/** The object store that the settings name: files under `<data>/objects`, or an S3 bucket. Its index is in PostgreSQL. */
-export async function openBodies({ pool, engine, trouble }: Platform, config: Config, writer: boolean): Promise<Bodies> {
+/** The object store that the settings name: files under `<data>/objects`, or an S3 bucket, which processes of the server wait for. Its index is in PostgreSQL. */
+export async function openBodies({ pool, engine, trouble, address }: Platform, config: Config, writer: boolean): Promise<Bodies> {
   const index = new PgBodyIndex(pool);
   const common = { index, writer, trouble, clock: engine.clock };
   if (config.objectStore === 'files') return openFileObjectStore({ ...common, folder: join(config.data, 'objects') });
   const { openS3ObjectStore } = await import('../object-store/s3.js');
   const { s3Endpoint = '', s3Bucket = '', s3AccessKey = '', s3SecretKey = '', s3Region, s3Prefix, s3Encryption, s3ObjectLock } = config;
-  return openS3ObjectStore({
+  return whenThere(address, config, () => openS3ObjectStore({
     ...common, endpoint: s3Endpoint, bucket: s3Bucket, accessKey: s3AccessKey, secretKey: s3SecretKey, region: s3Region, prefix: s3Prefix,
     encryption: s3Encryption, objectLockDays: s3ObjectLock ?? 0, createBucket: true,
-  });
+  }));
 }
 
 /**

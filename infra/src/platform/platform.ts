@@ -9,8 +9,10 @@ import type { KurrentEventStore } from '../event-store/kurrentdb.js';
 import { systemClock, systemIds } from '../ids/ids.js';
 import type { PostgresConnection } from '../postgres/connection.js';
 import { openPool } from '../read-model/database.js';
+import { whenThere } from './away.js';
 import { openEngines } from './engines.js';
 import { restartsHere } from '../supervise/role-process.js';
+import { waitingHere } from '../supervise/waiting.js';
 import { Heartbeat } from '../telemetry/heartbeat.js';
 import { LoggedSessions } from '../telemetry/log-sessions.js';
 import { type Logger, openLogger } from '../telemetry/logger.js';
@@ -55,7 +57,10 @@ export interface PlatformOptions {
   readonly nice?: number;
 }
 
-/** @throws when an engine that is not PostgreSQL does not answer, or is not the one that this database belongs to. */
+/**
+ * In processes of the server, resolves when the engines are there.
+ * @throws elsewhere when one that is not PostgreSQL does not answer; anywhere when it is not the one that this database belongs to.
+ */
 export async function openPlatform(role: string, { postgres: address, config, connections = 6, nice = 0 }: PlatformOptions): Promise<Platform> {
   const logger = openLogger(role);
   if (nice > 0) giveWay(process.pid, nice);
@@ -65,7 +70,18 @@ export async function openPlatform(role: string, { postgres: address, config, co
   if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
   const count = (type: string, by: number): void => metrics.count('kiroku_facts_total', 'Facts appended to the event log, by type', by, { type });
-  const { log, store, kafka, kurrent } = await openEngines(config, { pool, hints, appended: count, trouble }).catch(async (error: unknown) => {
+  const restarts = restartsHere();
+  const waiting = waitingHere();
+  let wrong = (): string | undefined => waiting?.now && `waiting for ${waiting.now.for}`;
+  let own = (): readonly Warning[] => [];
+  const heartbeat = new Heartbeat(pool, role, metrics, systemIds(), () => wrong(), () => [...restartWarnings(restarts, Date.now()), ...own()]);
+  // The API shows who cannot serve yet, and why.
+  if (role !== 'migrate') waiting?.notice(() => heartbeat.start());
+  const { log, store, kafka, kurrent } = await whenThere(address, config, async () => {
+    if (waiting) await pool.query('SELECT');
+    return openEngines(config, { pool, hints, appended: count, trouble });
+  }).catch(async (error: unknown) => {
+    await heartbeat.stop();
     await hints.close();
     await pool.end();
     throw error;
@@ -76,15 +92,11 @@ export async function openPlatform(role: string, { postgres: address, config, co
     (count) => metrics.count('kiroku_session_facts_dropped_total', 'Session facts dropped because the event log was away', count),
     trouble,
   );
-  let wrong = (): string | undefined => undefined;
-  let own = (): readonly Warning[] => [];
-  const restarts = restartsHere();
   metrics.count('kiroku_process_restarts_total', "Times that this process's place was filled again since the supervisor's start", restarts.total);
-  const heartbeat = new Heartbeat(pool, role, metrics, engine.ids, () => wrong(), () => [...restartWarnings(restarts, Date.now()), ...own()]);
   return {
     role, address, pool, log, hints, engine, ...(kafka && { kafka }), ...(kurrent && { kurrent }), sessions, metrics, logger, trouble,
     live: (ailment, warnings) => {
-      if (ailment) wrong = ailment;
+      wrong = ailment ?? (() => undefined);
       if (warnings) own = warnings;
       heartbeat.start();
     },

@@ -95,7 +95,9 @@ export class Kiroku {
       child.once('exit', (code, signal) => reject(new Error(`./kiroku up ended with ${code ?? signal}`)));
     });
     ended.catch(() => undefined); // it may end any time later
-    const serves = until('the server answers on every port', this.options.patience ?? 60_000, () => this.answers());
+    let over = false;
+    child.once('exit', () => (over = true));
+    const serves = until('the server answers on every port', this.options.patience ?? 60_000, async () => over || this.answers());
     serves.catch(() => undefined);
     await Promise.race([serves, ended]);
     this.#remember();

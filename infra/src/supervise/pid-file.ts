@@ -19,7 +19,10 @@ export interface PidFile extends ProcessName {
   readonly postgres?: ProcessName;
   /** Folder of the embedded PostgreSQL's socket. */
   readonly socket?: string;
-  readonly roles: readonly (ProcessName & { readonly role: string; readonly index: number })[];
+  /** What the start waits for, before there are roles: an engine and its address. */
+  readonly waiting?: string;
+  /** `waiting` as above, of one that does not serve yet. */
+  readonly roles: readonly (ProcessName & { readonly role: string; readonly index: number; readonly waiting?: string })[];
 }
 
 const fileIn = (data: string) => join(data, 'kiroku.pid');

@@ -1,6 +1,8 @@
 import type { Config } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { NO_RESTARTS, type Restarts } from '@kiroku/infra/telemetry/warnings.js';
+import { awayOf } from '../platform/away.js';
+import { waitHere, type Wait, Waiting, waitingHere } from './waiting.js';
 
 /** What the supervisor tells a role's process. Holds the database's password: not for logs. */
 export interface Runtime {
@@ -46,7 +48,12 @@ export interface RunningRole {
 }
 
 /** How a role's process speaks to the supervisor. */
-export type RoleMessage = { readonly ready: true } | { readonly failed: string } | { readonly left: unknown } | { readonly alive: true };
+export type RoleMessage =
+  | { readonly ready: true } | { readonly left: unknown } | { readonly alive: true }
+  /** `away`: for want of an engine; another try may succeed. */
+  | { readonly failed: string; readonly away?: boolean }
+  /** It waits for an engine before it serves; null when that is over. */
+  | { readonly waiting: Wait | null };
 
 /** ms between two signs of life; see Watchdog. */
 const SIGN = 1_000;
@@ -74,8 +81,10 @@ export function runRole(role: string, main: (runtime: Runtime) => Promise<Runnin
   // A terminal's ^C goes to all processes: the supervisor alone decides what happens then.
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(1));
+  const waiting = waitForEngines(runtime.config);
   const running = main(runtime);
   process.once('SIGTERM', () => {
+    if (waiting.now) process.exit(0); // nothing was begun
     process.on('SIGTERM', () => undefined);
     running
       .then((started) => started.drain())
@@ -93,6 +102,14 @@ export function runRole(role: string, main: (runtime: Runtime) => Promise<Runnin
   );
 }
 
+/** From now on this process waits for engines, as its settings say, and tells the process above. */
+export function waitForEngines(config: Pick<Config, 'waitForEngines'> | undefined): Waiting {
+  const { waitForEngines: seconds = Infinity } = config ?? {};
+  const waiting = new Waiting(seconds * 1_000, (wait) => say({ waiting: wait ?? null }));
+  waitHere(waiting);
+  return waiting;
+}
+
 function say(message: RoleMessage, sent: () => void = () => undefined): void {
   if (process.connected) process.send?.(message, undefined, undefined, sent);
   else sent();
@@ -100,5 +117,6 @@ function say(message: RoleMessage, sent: () => void = () => undefined): void {
 
 function fail(error: unknown): void {
   process.exitCode = 1;
-  say({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }, () => process.exit(1));
+  const away = waitingHere()?.patient === true && awayOf(error) !== undefined;
+  say({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error), away }, () => process.exit(1));
 }

@@ -7,6 +7,7 @@ import { type Restarts, RESTARTS_KEPT } from '@kiroku/infra/telemetry/warnings.j
 import { nameOf, type ProcessName } from './pid-file.js';
 import { cpuOf } from './process-table.js';
 import { type AbnormalEnd, RUNTIME, type RoleMessage, type Runtime } from './role-process.js';
+import type { Wait } from './waiting.js';
 import { Watchdog } from './watchdog.js';
 
 /** A program that runs in `count` processes. */
@@ -57,6 +58,8 @@ interface Exit {
   readonly pid: number | undefined;
   readonly reason: string;
   readonly after?: AbnormalEnd;
+  /** An engine was away: nothing is wrong with the role. */
+  readonly away: boolean;
 }
 
 /** A place for one process of a role: whenever the process ends, another takes its place. */
@@ -64,6 +67,8 @@ export class RoleSlot {
   /** Resolves when the first process serves; rejects when it fails before: there is something wrong that a restart will not mend. */
   readonly started: Promise<void>;
   process: ProcessName | undefined;
+  /** What the process waits for before it serves. */
+  waiting: Wait | undefined;
   restarts: Restarts = { total: 0, lately: [] };
   private child: ChildProcess | undefined;
   /** How the last process ended, if that was abnormal. */
@@ -111,11 +116,11 @@ export class RoleSlot {
     const backoff = new Backoff();
     while (!signal.aborted) {
       const began = performance.now();
-      const { after, ...exit } = await this.runOnce();
+      const { after, away, ...exit } = await this.runOnce();
       this.after = after;
       if (signal.aborted) break;
       const { role, index } = this.role;
-      if (!this.wasReady) return this.settle.reject(new Error(`${role} did not start: ${exit.reason}`));
+      if (!this.wasReady && !away) return this.settle.reject(new Error(`${role} did not start: ${exit.reason}`));
       const pause = backoff.next(performance.now() - began);
       this.restarts = { total: this.restarts.total + 1, lately: [...this.restarts.lately, Date.now()].slice(-RESTARTS_KEPT) };
       log('error', 'role ended, is started again', { role, index, ...exit, pauseMs: pause });
@@ -132,15 +137,20 @@ export class RoleSlot {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child = child;
-    let [failure, left, stuck]: [string | undefined, unknown, string | undefined] = [undefined, undefined, undefined];
+    let [failure, left, stuck, away]: [string | undefined, unknown, string | undefined, boolean] = [undefined, undefined, undefined, false];
     let watchdog: Watchdog | undefined;
-    const late = setTimeout(() => {
+    const hurry = () => setTimeout(() => {
       failure = `it did not serve within ${readyWithin} ms`;
       child.kill('SIGKILL');
     }, readyWithin);
+    let late = hurry();
     child.on('message', (message: RoleMessage) => {
-      if ('failed' in message) failure = message.failed;
-      else if ('left' in message) left = message.left;
+      if ('failed' in message) [failure, away] = [message.failed, message.away === true];
+      else if ('waiting' in message) {
+        clearTimeout(late);
+        if (!message.waiting) late = hurry();
+        this.waits(message.waiting ?? undefined);
+      } else if ('left' in message) left = message.left;
       else if ('alive' in message) watchdog?.sign();
       else {
         clearTimeout(late);
@@ -160,11 +170,20 @@ export class RoleSlot {
     clearTimeout(late);
     watchdog?.stop();
     if (child.connected) await once(child, 'disconnect', { signal: AbortSignal.timeout(LAST_WORDS) }).catch(() => undefined);
-    this.child = this.process = undefined;
+    if (this.waiting && failure === undefined) away = true; // whoever ended it
+    this.child = this.process = this.waiting = undefined;
     changed();
     const reason = stuck ?? failure ?? signal ?? `exit code ${code}`;
     const abnormal = stuck !== undefined || (failure === undefined && (signal === null ? code !== 0 : CRASHES.includes(signal)));
-    return { pid: child.pid, reason, ...(abnormal && { after: { reason, left } }) };
+    return { pid: child.pid, reason, away, ...(abnormal && { after: { reason, left } }) };
+  }
+
+  private waits(wait: Wait | undefined): void {
+    const { log, changed } = this.options;
+    this.waiting = wait;
+    if (wait) log('warn', 'waiting for an engine', { ...this.role, ...wait });
+    else log('info', 'the engine is there', this.role);
+    changed();
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
@@ -8,7 +8,8 @@ import pg from 'pg';
 import { processesIn, startOf } from './process-table.js';
 import { runningServer } from './pid-file.js';
 import type { Log } from './role-slot.js';
-import { Supervisor, type SupervisorOptions } from './supervisor.js';
+import { StoppedEarly, Supervisor, type SupervisorOptions } from './supervisor.js';
+import { until } from '../rig/until.js';
 import { makeScript } from './testing.js';
 
 const home = mkdtempSync('/tmp/kiroku-supervise-');
@@ -232,6 +233,67 @@ describe('the supervisor', () => {
   it('gives up on a role that never serves', async () => {
     const { supervisor } = supervise({ roles: [role('() => never')], readyWithin: 300 });
     await expect(supervisor.start()).rejects.toThrow(/did not serve within 300 ms/);
+  });
+
+  it('lets a role wait for an engine longer than it may take to start, and says what it waits for', async () => {
+    const asked = join(home, `asked-${++files}`);
+    const patient = role(`async () => {
+      const { whenThere } = await import('@kiroku/infra/platform/away.js');
+      const { existsSync } = await import('node:fs');
+      await whenThere({ connectionString: 'postgres://me:secret@db.test/mail' }, undefined, async () => {
+        if (!existsSync(${JSON.stringify(asked)})) throw Object.assign(new Error('nobody answers'), { code: 'ECONNREFUSED' });
+      });
+      return { drain: async () => diary('drained') };
+    }`);
+    const { supervisor, data, happened } = supervise({ roles: [patient], readyWithin: 4_000 });
+    const waits = once(happened, 'waiting for an engine');
+    const began = performance.now();
+    const started = supervisor.start();
+    await waits;
+    await until('it has waited longer than a start may take', 10_000, () => performance.now() - began > 4_200);
+    const [{ pid, waiting } = { pid: 0, waiting: '' }] = runningServer(data)?.roles ?? [];
+    expect(waiting).toBe('PostgreSQL at db.test:5432');
+    // It has been told to end, and ends although it waits; another takes its place and waits as well.
+    const again = once(happened, 'waiting for an engine');
+    process.kill(pid, 'SIGTERM');
+    await again;
+    expect(pids(data)).not.toContain(pid);
+    const there = once(happened, 'the engine is there');
+    writeFileSync(asked, '');
+    await there;
+    await started;
+  });
+
+  it('starts a role again for which an engine went away while it started', async () => {
+    const flag = join(home, `flag-${++files}`);
+    const unlucky = role(`async () => {
+      const { existsSync, writeFileSync } = await import('node:fs');
+      if (existsSync(${JSON.stringify(flag)})) return { drain: async () => undefined };
+      writeFileSync(${JSON.stringify(flag)}, '');
+      throw Object.assign(new Error('the database system is shutting down'), { code: '57P01' });
+    }`);
+    const { supervisor, data, happened } = supervise({ roles: [unlucky] });
+    const ended = once(happened, 'role ended, is started again');
+    await supervisor.start();
+    await ended;
+    expect(pids(data).length).toBe(1);
+  });
+
+  it('stops at a signal while the start waits, which its file tells', async () => {
+    const { supervisor, data } = supervise({
+      roles: [role(IDLE)],
+      prepare: (_postgres, waits, signal) => {
+        waits({ for: 'Kafka at broker.test:9092', why: 'nobody answers' });
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('told to end'))));
+      },
+    });
+    const started = supervisor.start();
+    started.catch(() => undefined); // looked at below
+    await until('its file tells', 10_000, () => runningServer(data) !== undefined);
+    expect(runningServer(data)).toMatchObject({ waiting: 'Kafka at broker.test:9092', roles: [] });
+    process.emit('SIGTERM', 'SIGTERM'); // a real one would end the tests
+    await expect(started).rejects.toBeInstanceOf(StoppedEarly);
+    expect(runningServer(data)).toBeUndefined();
   });
 
   it('is alone on its data folder, and says who is there already', async () => {

@@ -7,6 +7,7 @@ import { Locked, LockFile } from './lock-file.js';
 import { isAlive, lastServer, nameOf, removePidFile, runningServer, writePidFile, type ProcessName } from './pid-file.js';
 import { PostgresKeeper } from './postgres-keeper.js';
 import { RoleSlot, type Log, type Role } from './role-slot.js';
+import type { Wait } from './waiting.js';
 
 export interface SupervisorOptions {
   /** KIROKU_DATA; one server at a time runs on it. */
@@ -18,8 +19,12 @@ export interface SupervisorOptions {
   readonly config?: Config;
   /** Of the listeners, to be told to the CLI. */
   readonly ports?: Readonly<Record<string, number>>;
-  /** Runs when the database answers and before any role starts: migrations. */
-  readonly prepare?: (postgres: PostgresConnection) => Promise<void>;
+  /**
+   * Runs before any role starts: migrations, once the engines answer.
+   * @param waits to be told what is waited for, and with nothing when that is over.
+   * @param signal nobody needs it any more.
+   */
+  readonly prepare?: (postgres: PostgresConnection, waits: (wait?: Wait) => void, signal: AbortSignal) => Promise<void>;
   readonly log: Log;
   /** How long roles may take to drain, in ms. */
   readonly patience?: number;
@@ -28,6 +33,9 @@ export interface SupervisorOptions {
   /** ms of CPU time without a sign of life after which a role counts as stuck, is ended and started again. */
   readonly stuckAfter?: number;
 }
+
+/** A signal came before all had started. */
+export class StoppedEarly extends Error {}
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -50,6 +58,9 @@ export class Supervisor {
   private readonly self: ProcessName = nameOf(process.pid)!;
   private readonly startedAt = Date.now();
   private signals = 0;
+  private readonly leaving = new AbortController();
+  private preparing: Promise<void> | undefined;
+  private waiting: Wait | undefined;
   private asked!: (stopped: Promise<void>) => void;
   /** Resolves when a signal asked for the end, and it has come. */
   private readonly ended = new Promise<void>((resolve) => (this.asked = resolve));
@@ -63,7 +74,7 @@ export class Supervisor {
 
   /**
    * Resolves when all roles serve. From now on SIGTERM, SIGINT and SIGHUP stop everything gently, the second of them at once.
-   * @throws when a role does not start, a signal came, or another server runs on the folder; then nothing is left running.
+   * @throws StoppedEarly; when a role does not start, or another server runs on the folder. Then nothing is left running.
    */
   async start(): Promise<void> {
     const { data } = this.options;
@@ -107,7 +118,7 @@ export class Supervisor {
     const at = this.signals++ ? 'once' : 'gently';
     this.options.log('info', 'stopping', { signal, at });
     if (!this.starting) this.asked(this.stop(at));
-    else if (at === 'gently') this.fail(new Error(`stopped by ${signal}`));
+    else if (at === 'gently') this.fail(new StoppedEarly(`stopped by ${signal}`));
     else process.exit(1); // ends all else as our death by SIGKILL would
   };
 
@@ -115,7 +126,7 @@ export class Supervisor {
     const { data, log, prepare, roles, config, readyWithin = 60_000, stuckAfter } = this.options;
     await endLeftovers(data, log);
     const connection = this.options.postgres ?? (await this.startPostgres());
-    if (!this.stopped) await prepare?.(connection);
+    if (!this.stopped) await (this.preparing = prepare?.(connection, this.waits, this.leaving.signal));
     if (this.stopped) return;
     const postgres = () => this.postgres?.connection ?? connection;
     const changed = () => this.note();
@@ -140,8 +151,17 @@ export class Supervisor {
     return this.postgres.connection;
   }
 
+  private readonly waits = (wait?: Wait): void => {
+    this.waiting = wait;
+    if (wait) this.options.log('warn', 'waiting for an engine', { ...wait });
+    else this.options.log('info', 'the engine is there');
+    this.note();
+  };
+
   private async stopAll(): Promise<void> {
     const { data, patience = 30_000 } = this.options;
+    this.leaving.abort();
+    await this.preparing?.catch(() => undefined); // has been told
     await Promise.all(this.slots.map((slot) => slot.stop(patience)));
     await this.postgres?.stop();
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
@@ -153,9 +173,9 @@ export class Supervisor {
   private note(): void {
     if (!this.lock) return;
     const postgres = nameOf(this.postgres?.pid);
-    const roles = this.slots.flatMap((slot) => (slot.process ? [{ ...slot.role, ...slot.process }] : []));
+    const roles = this.slots.flatMap((slot) => (slot.process ? [{ ...slot.role, ...slot.process, ...(slot.waiting && { waiting: slot.waiting.for }) }] : []));
     const { data, ports = {} } = this.options;
-    writePidFile(data, { ...this.self, startedAt: this.startedAt, ports, ...(postgres && { postgres }), ...(this.postgres && { socket: this.postgres.connection.host }), roles });
+    writePidFile(data, { ...this.self, startedAt: this.startedAt, ports, ...(postgres && { postgres }), ...(this.postgres && { socket: this.postgres.connection.host }), ...(this.waiting && { waiting: this.waiting.for }), roles });
   }
 }
 

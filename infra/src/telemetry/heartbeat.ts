@@ -27,7 +27,9 @@ export class Heartbeat {
     this.#id = ids.uuid();
   }
 
+  /** Once is enough. */
   start(): void {
+    if (this.#timer) return;
     let beating = false;
     const beat = (): void => {
       if (beating) return; // one at a time: a slow database is not asked for more connections
@@ -50,6 +52,7 @@ export class Heartbeat {
   }
 
   async stop(): Promise<void> {
+    if (!this.#timer) return;
     clearInterval(this.#timer);
     await this.#last;
     await this.pool.query('DELETE FROM ops.process WHERE id = $1 OR seen_at < $2', [this.#id, Date.now() - 60_000]).catch(() => undefined);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { partitionOf } from '@kiroku/domain/kernel/event-log.js';
 import { appendOf } from '@kiroku/infra/rig/imap-client.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
@@ -7,6 +7,7 @@ import { addressOf, crlf, DOMAIN, letter, PASSWORD, upTo } from '../e2e/harness.
 import { type Node, useCluster } from './cluster.js';
 import { bothHold, engineFaults, nodeFault, type Outcome, roleFaults, suffer, takenOver, wholeFault } from './faults.js';
 import { Load } from './load.js';
+import { Outward } from './outward.js';
 import { decisionsOf, hears, mailAt, post, verified } from './scene.js';
 
 const SECOND = 1_000;
@@ -108,18 +109,26 @@ describe('a node that leaves and joins under load', () => {
 });
 
 describe('a cluster under load', () => {
+  let outward: Outward;
+  beforeAll(async () => void (outward = await Outward.start(cluster)), 60 * SECOND);
+  afterAll(() => outward?.stop());
+
   cluster.it('loses and doubles nothing, whatever is killed, and goes on by itself', async () => {
     const outcomes: Outcome[] = [];
     try {
-      await load.during(async () => {
+      await load.during(() => outward.during(async () => {
         const faults = [...roleFaults(cluster), ...engineFaults(cluster, load), nodeFault(cluster), wholeFault(cluster)];
         for (const fault of faults) outcomes.push(await suffer(cluster, load, fault));
-      });
+      }));
     } finally {
       console.table(outcomes);
     }
     console.info(`${load.acknowledged.size} acknowledged, ${load.uncertain.size} of unknown outcome`);
     expect(await load.wrong(60 * SECOND)).toEqual([]);
+    const { wrong, acknowledged, doubled } = await outward.findings(90 * SECOND);
+    console.info(`${acknowledged} sent on to another server, ${doubled} of them twice, as their stories say`);
+    expect(wrong.slice(0, 20)).toEqual([]);
+    expect(acknowledged).toBeGreaterThan(50);
     await verified(cluster.two);
     const { made, copied } = await decisionsOf(cluster);
     expect(copied).toEqual(made);

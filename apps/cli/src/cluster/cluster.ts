@@ -73,6 +73,11 @@ export class Cluster {
     return this.#machine;
   }
 
+  /** Our address as all nodes reach it: engines listen there. */
+  get engineHost(): string {
+    return this.#machine instanceof Error ? '127.0.0.1' : this.#machine.engines;
+  }
+
   #node(index: number): Node {
     const node = this.#nodes[index];
     if (!node) throw new Error('not started');
@@ -120,6 +125,8 @@ export class Cluster {
       KIROKU_S3_ACCESS_KEY: s3.accessKey,
       KIROKU_S3_SECRET_KEY: s3.secretKey,
       KIROKU_S3_REGION: s3.region,
+      // The second has several processes of those roles that share work with their likes on the same machine.
+      ...(user === NAMES[1] && { KIROKU_SMTP_PROCESSES: '2', KIROKU_DELIVERY_PROCESSES: '2' }),
       KIROKU_SERVER_KEY: Buffer.alloc(32, 'key').toString('base64'),
     };
   }

@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type KurrentRig, startKurrentRig } from '@kiroku/infra/rig/engines/kurrentdb/server.js';
 import { Kiroku } from '@kiroku/infra/rig/kiroku.js';
-import { countMail } from '@kiroku/infra/rig/pop3-client.js';
+import { countMail, Pop3Client } from '@kiroku/infra/rig/pop3-client.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
 import { until } from '@kiroku/infra/rig/until.js';
-import { addressOf, DOMAIN, PASSWORD } from './harness.js';
+import { MailboxWitness, whatIsWrong } from './crash-check.js';
+import { Senders } from './crash-load.js';
+import { addressOf, chance, DOMAIN, PASSWORD } from './harness.js';
+
+const USERS = ['bob', 'cid'];
 
 let kurrent: KurrentRig;
 let kiroku: Kiroku;
@@ -46,6 +50,33 @@ describe('a server whose decisions are in KurrentDB', () => {
     expect(await inMailbox()).toBe(20);
     await kurrent.start();
     await until('the mail is in the mailbox', 60_000, async () => (await inMailbox()) === 25);
+    await verified();
+  });
+
+  it('loses and doubles nothing while KurrentDB goes and comes under load', async () => {
+    for (const user of USERS) await kiroku.addAccount(addressOf(user), PASSWORD);
+    const senders = new Senders(kiroku.ports.smtp, USERS, 'kurrent', chance(1), addressOf, { pace: 50 });
+    const witnesses = USERS.map((user) => new MailboxWitness({ login: (name) => Pop3Client.login({ port: kiroku.ports.pop3s, tls: true }, addressOf(name), PASSWORD) }, user));
+    const more = (what: string, count: number): Promise<unknown> => {
+      const before = senders.acknowledged.size;
+      return until(what, 60_000, () => senders.acknowledged.size >= before + count);
+    };
+    senders.start(3);
+    try {
+      for (const fault of ['answer lost', 'refused', 'silent'] as const) {
+        await more('mail is accepted', 15);
+        kurrent.fail(fault);
+        await more('mail is accepted although an append went wrong', 10);
+        await kurrent.stop();
+        await more('mail is accepted while KurrentDB is away', 15);
+        await kurrent.start();
+      }
+      await more('mail is accepted when it is back', 15);
+    } finally {
+      await senders.stop();
+    }
+    expect(senders.surprises).toEqual([]);
+    expect(await whatIsWrong(senders, witnesses, { ms: 60_000, whole: true })).toEqual([]);
     await verified();
   });
 

@@ -1,6 +1,9 @@
-import type { SmtpSink } from '@kiroku/infra/rig/remote/smtp-sink.js';
-import { sha1, type Senders, type Sent } from './crash-load.js';
+import type { SunkMail } from '@kiroku/infra/rig/remote/smtp-sink.js';
+import { sha1, type Sent, type Told } from './crash-load.js';
 import { type OutboundScene, triesOf } from './outbound-scene.js';
+
+/** A server elsewhere. */
+interface Sink { mails(): readonly Pick<SunkMail, 'recipients' | 'message'>[] }
 
 /** What the servers elsewhere hold, and what the stories say about it. */
 export interface OutboundFindings {
@@ -16,7 +19,7 @@ export interface OutboundFindings {
  * Every acknowledged message is at each of its recipients; more copies than one only as far as its story has an outcome `unknown`
  * for that recipient; no content has changed.
  */
-export async function outboundFindings(scene: OutboundScene, senders: Senders, sinks: readonly SmtpSink[]): Promise<OutboundFindings> {
+export async function outboundFindings(scene: Pick<OutboundScene, 'story'>, senders: Told, sinks: readonly Sink[]): Promise<OutboundFindings> {
   const wrong: string[] = [];
   const copies = copiesIn(sinks, senders, wrong);
   let doubled = 0;
@@ -40,7 +43,7 @@ export async function outboundFindings(scene: OutboundScene, senders: Senders, s
 }
 
 /** `token recipient` → how often. */
-function copiesIn(sinks: readonly SmtpSink[], senders: Senders, wrong: string[]): ReadonlyMap<string, number> {
+function copiesIn(sinks: readonly Sink[], senders: Told, wrong: string[]): ReadonlyMap<string, number> {
   const copies = new Map<string, number>();
   for (const { recipients, message } of sinks.flatMap((sink) => sink.mails())) {
     const token = /^Subject: (\S+)$/m.exec(message.slice(0, 8_192))?.[1] ?? 'no token';
