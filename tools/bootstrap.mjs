@@ -16,6 +16,8 @@ const NODE_PACKAGES = [`node-${process.platform}-${process.arch}`, `node-bin-${p
 const INSTALLED = 'node_modules/.kiroku/installed';
 const BUILT = 'dist/.built';
 const SUITES = ['unit', 'int', 'e2e'];
+/** Lint of each project; the types of all at once (tsconfig.json), since most of what each of them reads is the same. */
+const CHECKS = ['lint', 'types'];
 const APPS = [...readdirSync('apps').map((role) => `apps/${role}`), 'bench'];
 
 const say = (text) => process.stderr.write(`kiroku: ${text}\n`);
@@ -169,7 +171,7 @@ async function testEngines(args) {
 
 async function testAll(args) {
   const failed = [];
-  if ((await check(['lint', 'typecheck'], [])) !== 0) failed.push('lint or typecheck');
+  if ((await check(CHECKS, [])) !== 0) failed.push('lint or typecheck');
   for (const name of SUITES) if ((await suite(name, args)) !== 0) failed.push(`test:${name}`);
   await run(NODE, ['tools/sum-tests.mjs', ...SUITES]);
   if (failed.length) say(`failed: ${failed.join(', ')}`);
@@ -184,7 +186,7 @@ const TASKS = {
   start: (args) => launch('dist/apps/cli/main.js', ['up', ...args], '--max-semi-space-size=1'),
   bench: (args) => launch('dist/bench/main.js', args),
   lint: (args) => check(['lint'], args),
-  typecheck: (args) => check(['typecheck'], args),
+  typecheck: (args) => check(['types'], args),
   test: testAll,
   'test:unit': (args) => suite('unit', args),
   'test:int': (args) => suite('int', args),

@@ -1,12 +1,13 @@
 import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { quarantineAggregate, quarantineStream } from '@kiroku/domain/delivery/quarantine.js';
 import { DirectoryCommands } from '@kiroku/domain/directory/commands.js';
 import { execute } from '@kiroku/domain/kernel/execute.js';
 import { accepted, type TestHistory, testHistory } from '@kiroku/infra/read-model/testing.js';
 import { until } from '@kiroku/infra/rig/until.js';
+import { Backoff } from '@kiroku/infra/supervise/backoff.js';
 import { RoleSlot } from '@kiroku/infra/supervise/role-slot.js';
 import { makeScript } from '@kiroku/infra/supervise/testing.js';
 
@@ -77,6 +78,8 @@ let h: TestHistory;
 let slot: RoleSlot | undefined;
 const happened = new EventEmitter();
 beforeAll(async () => {
+  // How much longer the supervisor waits with each death is its own test's; here, many die.
+  jest.spyOn(Backoff.prototype, 'next').mockReturnValue(100);
   symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(home, 'node_modules'));
   makeScript(SOURCE, script);
   h = await testHistory();
