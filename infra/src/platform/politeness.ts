@@ -10,7 +10,7 @@ const LOOK = 500;
  * Priorities alone do not do this: a burst leaves short gaps that would be filled, each time in front of the next reply.
  */
 export class Politeness {
-  #before = times();
+  #before = processorTimes();
   #measured = performance.now();
   #busy = false;
 
@@ -31,7 +31,7 @@ export class Politeness {
   readonly busy = (): boolean => {
     const now = performance.now();
     if (now - this.#measured >= LOOK) {
-      const after = times();
+      const after = processorTimes();
       const all = after.all - this.#before.all;
       this.#busy = all > 0 && (after.idle - this.#before.idle) / all < this.room;
       this.#before = after;
@@ -41,7 +41,8 @@ export class Politeness {
   };
 }
 
-function times(): { readonly idle: number; readonly all: number } {
+/** ms of all processors together since the machine started. */
+export function processorTimes(): { readonly idle: number; readonly all: number } {
   let [idle, all] = [0, 0];
   for (const { times: t } of cpus()) {
     idle += t.idle;

@@ -4,7 +4,8 @@ import { MemoryObjectStore } from '../object-store/memory.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { BackgroundFiller } from './search-index-background.js';
 import { BodyCache } from './search-index-cache.js';
-import { fillCache, type Gate, whenIdle } from './search-index-filler.js';
+import { fillCache } from './search-index-filler.js';
+import { type Gate, whenIdle } from './search-index-pace.js';
 import { filledMailbox, type TestHistory, testHistory } from './testing.js';
 
 let h: TestHistory;
@@ -87,10 +88,20 @@ describe('filling the cache of bodies', () => {
     await filler.stop();
   }, 30_000);
 
+  it('looks again soon after a search passed over bodies', async () => {
+    const filler = new BackgroundFiller({ pool: h.pool, log: h.log, metrics: new Metrics('imap'), trouble: (error) => h.troubles.push(error) }, cache, { first: 3_600_000, look: 5 }, machine(false).gate);
+    const bodies = await mailbox(3);
+    await filler.start();
+    expect(await known(bodies)).toBe(0);
+    cache.wanting();
+    await until(async () => (await known(bodies)) === 3);
+    await filler.stop();
+  });
+
   it('is told of as a backlog while it is not done', async () => {
     await mailbox(25);
     const told: number[] = [];
-    await fillCache(h.pool, cache, 100, new AbortController().signal, () => Promise.resolve(), (left) => told.push(left));
+    await fillCache(h.pool, cache, 100, new AbortController().signal, (_, work) => work(() => false), (left) => told.push(left));
     expect([told[0], told.at(-1)]).toEqual([expect.any(Number), 0]);
     expect(told[0]).toBeGreaterThanOrEqual(25);
   });

@@ -4,10 +4,11 @@ import type pg from 'pg';
 import type { Metrics } from '../telemetry/metrics.js';
 import { guarded } from './database.js';
 import type { BodyCache } from './search-index-cache.js';
-import { fillCache, followMail, type Gate, whenIdle } from './search-index-filler.js';
+import { fillCache, followMail } from './search-index-filler.js';
+import { type Gate, whenIdle } from './search-index-pace.js';
 
 /** ms before the first look through all mailboxes, and between two: mail that nobody followed for a while is found by the next. */
-const FIRST = 60_000;
+const FIRST = 5_000;
 const ROUND = 6 * 60 * 60_000;
 /** Bodies listed at once. */
 const MOST = 50_000;
@@ -38,6 +39,8 @@ export class BackgroundFiller {
   readonly #stopping = new AbortController();
   #work: Promise<unknown> = Promise.resolve();
   #following: Subscription | undefined;
+  /** Ends the wait for the next look through all mailboxes. */
+  #wanted: (() => void) | undefined;
   #bytes = 0;
   #bodies = 0;
   #listed = 0;
@@ -58,7 +61,8 @@ export class BackgroundFiller {
     const { log, trouble, pack } = this.parts;
     this.#following = await followMail(log, this.cache, trouble, this.gate, (bodies) => { this.#fresh = bodies; }, pack);
     const { first = FIRST, round = ROUND, look = LOOK } = this.times;
-    this.#work = Promise.all([this.#again(first, round, () => this.#fill()), this.#again(0, look, () => this.#measure())]);
+    this.cache.wanting = () => this.#wanted?.();
+    this.#work = Promise.all([this.#again(first, round, () => this.#fill(), look), this.#again(0, look, () => this.#measure())]);
   }
 
   async stop(): Promise<void> {
@@ -67,11 +71,11 @@ export class BackgroundFiller {
     await this.#work;
   }
 
-  async #again(first: number, again: number, work: () => Promise<void>): Promise<void> {
-    const { signal } = this.#stopping;
+  /** @param soon ms to the next time when that is wanted; nothing: none is ever wanted. */
+  async #again(first: number, again: number, work: () => Promise<void>, soon?: number): Promise<void> {
     for (let wait = first; ; ) {
-      await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
-      if (signal.aborted) return;
+      await this.#pause(wait, soon);
+      if (this.#stopping.signal.aborted) return;
       wait = again;
       await work().catch((error: unknown) => {
         wait = Math.min(again, LOOK);
@@ -80,14 +84,24 @@ export class BackgroundFiller {
     }
   }
 
+  async #pause(wait: number, soon?: number): Promise<void> {
+    const since = performance.now();
+    const wanted = new AbortController();
+    if (soon !== undefined) this.#wanted = () => wanted.abort();
+    const signal = AbortSignal.any([this.#stopping.signal, wanted.signal]);
+    await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!wanted.signal.aborted) return;
+    await pause(Math.min(wait, soon ?? wait) - (performance.now() - since), undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+  }
+
   async #fill(): Promise<void> {
     const { pool, pack } = this.parts;
     const { signal } = this.#stopping;
-    if (pack) {
-      await this.gate(signal);
-      const { rows } = await pool.query<{ id: string }>('SELECT id FROM view.mailbox_1');
-      if (!signal.aborted) await pack(rows.map(({ id }) => id));
-    }
+    if (pack)
+      await this.gate(signal, async () => {
+        const { rows } = await pool.query<{ id: string }>('SELECT id FROM view.mailbox_1');
+        await pack(rows.map(({ id }) => id));
+      });
     await guarded(pool, async (guard) => {
       const { rows } = await guard.query<{ got: boolean }>('SELECT pg_try_advisory_lock(4713) AS got');
       if (rows[0]?.got !== true) return;

@@ -3,11 +3,12 @@ import type { IndexRow, KeptField } from '@kiroku/domain/imap/search/index-row.j
 import type { BodyRef, ObjectStore } from '@kiroku/domain/kernel/object-store.js';
 import type { Structure } from '@kiroku/domain/mime/structure.js';
 import { decodeStructure, encodeStructure, isEncodedStructure } from '@kiroku/domain/mime/codec.js';
+import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { columnArrays } from './columns.js';
 import { type BodyFacts, bodyFacts, bodyHeader, bodyStructure } from './search-index-body.js';
 import { FieldTexts } from './search-index-fields.js';
-import { Readings } from './search-index-readings.js';
+import { glances, Readings } from './search-index-readings.js';
 import { Slots } from './search-index-slots.js';
 
 /** Groups of bodies read at once by a process, each with a few megabytes of memory at most. */
@@ -16,6 +17,10 @@ const AT_ONCE = 6;
 const BATCH = 200;
 /** Statements that nobody waits for, before one is waited for. */
 const BEHIND = 4;
+
+/** Searches of a stretch of a mailbox of which one keeps all that it reads, and stretches that are remembered. */
+const OFTEN = 10;
+const MOST_STRETCHES = 10_000;
 
 const COLUMNS = {
   sha256: 'bytea', structure: 'text', header_grams: 'bytea', text_grams: 'bytea', sent_at: 'bigint', sent_day: 'integer', subject: 'text',
@@ -40,10 +45,13 @@ const INSERT_STRUCTURES = `
  */
 export class BodyCache {
   readonly fields: FieldTexts;
+  /** Told when bodies were passed over so. */
+  wanting: () => void = () => undefined;
   readonly #slots = new Slots(AT_ONCE);
   readonly #facts: Readings<BodyFacts>;
   readonly #structures: Readings<Structure>;
   readonly #behind = new Set<Promise<void>>();
+  readonly #passed = new LRUCache<string, number>({ max: MOST_STRETCHES });
 
   constructor(
     private readonly pool: pg.Pool,
@@ -101,6 +109,18 @@ export class BodyCache {
     const unique = onePerBody(refs);
     const values = new Map(pairs(unique, await one.of(unique)).map(([ref, value]) => [ref.sha256, value]));
     return refs.map(({ sha256 }) => values.get(sha256));
+  }
+
+  /** Searches have passed over bodies of this stretch, without keeping what they read, so often that the next must not; then it counts anew. */
+  passedOften(stretch: string): boolean {
+    const times = (this.#passed.get(stretch) ?? 0) + 1;
+    this.#passed.set(stretch, times % OFTEN);
+    return times === OFTEN;
+  }
+
+  /** What a look at the octets of each body says; true where there was none. Nothing is kept. */
+  glances(refs: readonly BodyRef[], says: (body: Uint8Array, index: number) => boolean): Promise<readonly boolean[]> {
+    return glances(this.objects, this.#slots, refs, says);
   }
 
   /** Runs in turn with all else that reads bodies here. */

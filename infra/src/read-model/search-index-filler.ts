@@ -1,34 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { RecordedOf } from '@kiroku/domain/kernel/event.js';
 import type { EventLog, Subscription } from '@kiroku/domain/kernel/event-log.js';
 import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
 import { entryOf } from '@kiroku/domain/mailbox/batch.js';
 import type { MailboxEvent } from '@kiroku/domain/mailbox/mailbox.js';
 import type pg from 'pg';
-import { Politeness } from '../platform/politeness.js';
 import type { BodyCache } from './search-index-cache.js';
+import { type Gate, whenIdle } from './search-index-pace.js';
 
-/** Bodies read at once. */
-const STEP = 20;
-/** ms of work between two looks at how busy the machine is, and before each look: as usual, and while it is busy. A quarter of one processor's time at most. */
-const SPELL = 30;
-const USUAL = 100;
-const BUSY = 2_000;
-/** Share of the machine's time that must be idle: more than for work that somebody waits for in the end. */
-const ROOM = 0.4;
-/** Events read at once. */
+/** Bodies read at once: a few ms of work. */
+const STEP = 50;
+/** Events read at once, and ms between two readings. */
 const SLICE = 500;
-
-/** Resolves when the next step may be done, or when told to stop. */
-export type Gate = (signal: AbortSignal) => Promise<void>;
-
-/** Opens while the machine has time to spare, and not before a pause. */
-export function whenIdle(busy: () => boolean = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY): Gate {
-  return async (signal) => {
-    do await pause(busy() ? longest : usual, undefined, { signal }).catch(() => undefined);
-    while (!signal.aborted && busy());
-  };
-}
+const USUAL = 100;
 
 /**
  * Reads, newest first, the bodies of mailboxes that nobody has asked for yet, so that the first search or listing finds them known.
@@ -38,30 +21,28 @@ export function whenIdle(busy: () => boolean = new Politeness(USUAL, BUSY, ROOM)
  * @returns how many it read.
  */
 export async function fillCache(pool: pg.Pool, cache: BodyCache, most: number, signal: AbortSignal, gate: Gate = whenIdle(), left: (bodies: number) => void = () => undefined): Promise<number> {
-  await gate(signal);
-  if (signal.aborted) return 0;
   // One look at the index for all; a body in several mailboxes is one.
-  const { rows } = await pool.query<{ sha256: string; size: number; at: string | null }>({
+  const listed = await gate(signal, () => pool.query<{ sha256: string; size: number; at: string | null }>({
     text: `SELECT encode(m.sha256, 'hex') AS sha256, max(m.body_size) AS size, max(m.at) AS at FROM view.mailbox_message_1 m
            WHERE NOT EXISTS (SELECT FROM cache.search_1 s WHERE s.sha256 = m.sha256) GROUP BY m.sha256 ORDER BY max(m.received_at) DESC LIMIT $1`,
     values: [most],
     ...PATIENT,
-  });
-  const refs: readonly BodyRef[] = rows.map(({ sha256, size, at }) => ({ sha256, size, ...(at !== null && { at }) }));
+  }));
+  const refs: readonly BodyRef[] = (listed?.rows ?? []).map(({ sha256, size, at }) => ({ sha256, size, ...(at !== null && { at }) }));
   return stepwise(refs, cache, signal, gate, left);
 }
 
 async function stepwise(refs: readonly BodyRef[], cache: BodyCache, signal: AbortSignal, gate: Gate, left: (bodies: number) => void): Promise<number> {
   let read = 0;
-  for (let start = 0; start < refs.length; ) {
+  let start = 0;
+  while (!signal.aborted && start < refs.length) {
     left(refs.length - start);
-    await gate(signal);
-    const until = performance.now() + SPELL;
-    while (!signal.aborted && start < refs.length && performance.now() < until) {
-      read += await cache.ensure(refs.slice(start, start + STEP));
-      start += STEP;
-    }
-    if (signal.aborted) break;
+    await gate(signal, async (more) => {
+      do {
+        read += await cache.ensure(refs.slice(start, start + STEP));
+        start += STEP;
+      } while (start < refs.length && more());
+    });
   }
   left(0);
   return read;
@@ -83,10 +64,9 @@ export async function followMail(
     pace: () => USUAL,
     start: (topic, partition) => log.head(topic, partition),
     handle: async ({ events }) => {
-      // Also where there is nothing to do: a full slice is followed by the next one at once.
-      await gate(stopping.signal);
       const mailboxes = new Set(events.flatMap(({ event }) => (CHANGES.has(event.type) ? [(event as RecordedOf<MailboxEvent>).data.mailboxId] : [])));
-      if (mailboxes.size > 0 && !stopping.signal.aborted) await changed([...mailboxes]).catch(trouble);
+      // Also where there is nothing to do: a full slice is followed by the next one at once.
+      await gate(stopping.signal, () => (mailboxes.size > 0 ? changed([...mailboxes]).catch(trouble) : Promise.resolve()));
       await stepwise(events.flatMap(({ event }) => bodiesIn(event as RecordedOf<MailboxEvent>)), cache, stopping.signal, gate, left);
     },
     trouble,

@@ -13,7 +13,8 @@ import type { FileObjectStore } from '../object-store/files.js';
 import { until } from '../rig/until.js';
 import { MailboxSearch } from './search-index.js';
 import { BodyCache } from './search-index-cache.js';
-import { fillCache, followMail, type Gate, sweepCache } from './search-index-filler.js';
+import { fillCache, followMail, sweepCache } from './search-index-filler.js';
+import type { Gate } from './search-index-pace.js';
 import { sortColumns } from './search-index-sorting.js';
 import { type KnownMail, readable, written } from './search-index-testing.js';
 import { NINE, recorded, type TestHistory, testHistory } from './testing.js';
@@ -62,7 +63,8 @@ async function mailboxOf(entries: readonly Entry[]): Promise<{ readonly id: stri
   return { id, refs, search: new MailboxSearch(h.pool, cache, id) };
 }
 /** However busy the machine is: tests run beside each other. */
-const open: Gate = () => Promise.resolve();
+const open: Gate = (_, work) => work(() => true);
+const message = (header: string, body = ''): Uint8Array => Buffer.from(`${header.replaceAll('\n', '\r\n')}\r\n\r\n${body}`);
 const all = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i + 1);
 const known = async (refs: readonly BodyRef[]): Promise<number> =>
   Number((await h.pool.query<{ n: number }>(`SELECT count(*) AS n FROM cache.search_1 WHERE sha256 = ANY ($1::bytea[])`, [refs.map((r) => `\\x${r.sha256}`)])).rows[0]?.n);
@@ -102,7 +104,6 @@ describe('searching by the index', () => {
     expect(await known(refs)).toBe(new Set(refs.map((r) => r.sha256)).size);
   });
 
-  const message = (header: string, body = ''): Uint8Array => Buffer.from(`${header.replaceAll('\n', '\r\n')}\r\n\r\n${body}`);
   it('asks several things at once, and of the messages named only', async () => {
     const { search } = await mailboxOf([message('Subject: a\nX-A: one', 'hello'), message('Subject: a\nX-A: two', 'hello'), message('Subject: b\nX-A: one', 'hello')].map((bytes) => ({ bytes })));
     const tests: readonly SourceTest[] = [{ by: 'header', field: 'subject', needle: 'A' }, { by: 'header', field: 'x-a', needle: 'ONE' }];
@@ -195,6 +196,35 @@ describe('the columns for sorting', () => {
     const { id, refs } = await mailboxOf([mail('X: unread')]);
     expect(await sortColumns(h.pool, cache, id, all(1), false)).toMatchObject({ uids: all(1), receivedAt: Float64Array.of(NINE), headers: [] });
     expect(await known(refs)).toBe(0);
+  });
+});
+
+describe('the first search for a text', () => {
+  const plain = (n: number): readonly Entry[] => Array.from({ length: n }, (_, i) => ({ bytes: message(`Subject: passed over ${i}`, `needle ${i} in ${h.engine.ids.uuid()}`) }));
+  const encoded: Entry = { bytes: Buffer.from('Subject: encoded\r\nContent-Transfer-Encoding: base64\r\n\r\nbmVlZGxlIDM=\r\n') };
+  const test: SourceTest = { by: 'text', in: 'all', needle: 'NEEDLE 3' };
+
+  it('passes over plain mail by its octets alone, and asks that it be made known', async () => {
+    const { search, refs } = await mailboxOf([...plain(5), encoded]);
+    let wanted = 0;
+    cache.wanting = () => void wanted++;
+    expect([...(await search.matching(all(6), [test]))]).toEqual([4, 6]);
+    expect([await known(refs), await known(refs.slice(3, 4)), await known(refs.slice(5))]).toEqual([2, 1, 1]);
+    expect(wanted).toBe(1);
+    cache.wanting = () => undefined;
+  });
+
+  it('is followed by others as quick, and one in ten keeps what it reads', async () => {
+    const { search, refs } = await mailboxOf(plain(5));
+    for (let times = 1; times <= 9; times++) expect([...(await search.matching(all(5), [test]))]).toEqual([4]);
+    expect(await known(refs)).toBe(1);
+    expect([...(await search.matching(all(5), [{ ...test, needle: 'NEEDLE 2' }]))]).toEqual([3]);
+    expect(await known(refs)).toBe(5);
+  });
+
+  it('passes over nothing that cannot be read together with others', async () => {
+    const { search } = await mailboxOf([{ bytes: message('Subject: lost', 'needle 3'), lost: true }, ...plain(4), { bytes: message('Subject: large', `needle 3 ${'x'.repeat(600_000)}`) }]);
+    expect([...(await search.matching(all(6), [test]))]).toEqual([5, 6]);
   });
 });
 

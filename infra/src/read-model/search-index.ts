@@ -1,5 +1,6 @@
 import { hasField, type HeaderLine, headerLines, textOf } from '@kiroku/domain/imap/search/header-text.js';
 import { KEPT_FIELDS } from '@kiroku/domain/imap/search/index-row.js';
+import { QuickLook } from '@kiroku/domain/imap/search/quick-look.js';
 import { intersection, union } from '@kiroku/domain/imap/search/sets.js';
 import type { ColumnTest, EmailIdTest, HeaderTest, SearchSource, SentTest, SourceTest } from '@kiroku/domain/imap/search/source.js';
 import { BodyDamaged, BodyMissing, type BodyRef } from '@kiroku/domain/kernel/object-store.js';
@@ -117,13 +118,34 @@ export class MailboxSearch implements SearchSource {
     const found = new Set<number>();
     const unknown = await this.#look(uids, tests, found);
     if (tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found);
-    for (let start = 0; start < unknown.length; start += STEP) {
-      const some = unknown.slice(start, start + STEP);
+    const rest = await this.#perhaps(unknown, tests);
+    for (let start = 0; start < rest.length; start += STEP) {
+      const some = rest.slice(start, start + STEP);
       this.#tell(some.length);
       await this.cache.ensure(some.map(refOf));
       await this.#look(Uint32Array.from(some, ([uid]) => uid), tests, found);
     }
     return uids.filter((uid) => found.has(uid));
+  }
+
+  /**
+   * Without those of which a look at the octets says that they lack a text. What could be known of these is left to the background; not for ever, on
+   * a machine on which that never gets its turn.
+   */
+  async #perhaps(unknown: readonly Open[], tests: readonly IndexTest[]): Promise<readonly Open[]> {
+    const texts = tests.filter((test) => test.by === 'text');
+    const look = new QuickLook(texts.filter((t) => t.in === 'body').map((t) => t.needle), texts.filter((t) => t.in === 'all').map((t) => t.needle));
+    if (look.idle || unknown.length === 0 || this.cache.passedOften(`${this.mailbox}/${Math.floor((unknown[0] as Open)[0] / BATCH)}`)) return unknown;
+    const perhaps: Open[] = [];
+    for (let start = 0; start < unknown.length; start += STEP) {
+      const some = unknown.slice(start, start + STEP);
+      const left = await this.cache.glances(some.map(refOf), (body, i) => !look.rulesOut(body, (some[i] as Open)[4]));
+      const open = some.filter((_, i) => left[i]);
+      perhaps.push(...open);
+      this.#tell(some.length - open.length);
+    }
+    if (perhaps.length < unknown.length) this.cache.wanting();
+    return perhaps;
   }
 
   /** Their headers tell; all that could be known of their bodies is left to searches that need it. */
@@ -168,7 +190,7 @@ export class MailboxSearch implements SearchSource {
     for (const uid of numbersIn(rows[0]?.uids ?? null)) found.add(uid);
     const open = (rows[0]?.open ?? []).filter(([uid]) => asked.has(uid));
     await this.#decide(open.filter(([, , , , , known]) => known), tests, found);
-    return open.filter(([, , , , , known]) => !known);
+    return open.filter(([, , , , , known]) => !known).sort(([a], [b]) => a - b);
   }
 
   async #decide(open: readonly Open[], tests: readonly IndexTest[], found: Set<number>): Promise<void> {

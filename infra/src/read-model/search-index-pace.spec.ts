@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { whenIdle } from './search-index-pace.js';
+
+/** A machine whose state the test says; rests last no time. */
+function machine() {
+  const state = { busy: false, alone: true, looks: 0 };
+  return { state, gate: whenIdle(() => (state.looks++, state.busy), 0, 0, () => () => state.alone) };
+}
+const open = new AbortController().signal;
+/** ms that a spell goes on. */
+const spell = (gate: ReturnType<typeof whenIdle>): Promise<number | undefined> =>
+  gate(open, (more) => {
+    const since = performance.now();
+    while (more());
+    return Promise.resolve(performance.now() - since);
+  });
+
+describe('work while the machine is idle', () => {
+  it('goes on for longer where nothing else does', async () => {
+    const { state, gate } = machine();
+    const long = (await spell(gate)) ?? 0;
+    state.alone = false;
+    const short = (await spell(gate)) ?? 0;
+    expect(long).toBeGreaterThan(2 * short);
+    expect(long).toBeLessThan(300);
+  });
+
+  it('waits as soon as a rest shows other work and the machine has no time left', async () => {
+    const { state, gate } = machine();
+    await spell(gate);
+    Object.assign(state, { busy: true, alone: false });
+    let worked = false;
+    const waiting = gate(open, () => Promise.resolve(void (worked = true)));
+    const { looks } = state;
+    while (state.looks < looks + 6) await new Promise((resolve) => setImmediate(resolve));
+    expect(worked).toBe(false);
+    state.busy = false;
+    await waiting;
+    expect(worked).toBe(true);
+  });
+
+  it('is done one spell after another, and not at all when told to stop', async () => {
+    const { gate } = machine();
+    let [under, most] = [0, 0];
+    const work = async (): Promise<void> => {
+      most = Math.max(most, ++under);
+      await new Promise((resolve) => setImmediate(resolve));
+      under--;
+    };
+    await Promise.all([gate(open, work), gate(open, work), gate(open, work)]);
+    expect(most).toBe(1);
+    expect(await gate(AbortSignal.abort(), () => Promise.resolve(1))).toBeUndefined();
+  });
+
+  it('lets the next spell begin after one that failed', async () => {
+    const { gate } = machine();
+    await expect(gate(open, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await gate(open, () => Promise.resolve(1))).toBe(1);
+  });
+});
