@@ -7,6 +7,8 @@ import { connectionOptions } from '../read-model/database.js';
 const POLL = 500;
 /** ms between hints: who appends one event at a time should not spend more on hints than on events. */
 const SPACING = 5;
+/** ms between hints while they follow one another: each wakes every process, and who reads in numbers reads in larger steps. */
+const LONGEST_SPACING = 40;
 
 const place = (topic: Topic, partition: number): string => `${topic}/${partition}`;
 
@@ -21,6 +23,7 @@ export class Hints {
   readonly #lost = new Set<() => void>();
   readonly #pending = new Set<string>();
   #sentAt = -Infinity;
+  #spacing = SPACING;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -72,12 +75,12 @@ export class Hints {
     return () => this.#lost.delete(lost);
   }
 
-  /** Tells all readers, also in other processes, that partitions of `topic` grew. One round trip at a time, and not more than one per 5 ms. */
+  /** Tells all readers, also in other processes, that partitions of `topic` grew. One round trip at a time; see the spacing above. */
   send(topic: Topic, partitions: Iterable<number>): void {
     for (const partition of partitions) this.#pending.add(place(topic, partition));
     if (this.#sending || this.#closed) return;
     this.#sending = true;
-    const wait = this.#sentAt + SPACING - performance.now();
+    const wait = this.#sentAt + this.#spacing - performance.now();
     if (wait > 0) setTimeout(() => this.#notify(), wait).unref();
     else this.#notify();
   }
@@ -85,7 +88,9 @@ export class Hints {
   #notify(): void {
     const places = [...this.#pending];
     this.#pending.clear();
-    this.#sentAt = performance.now();
+    const now = performance.now();
+    this.#spacing = now - this.#sentAt < 2 * this.#spacing ? Math.min(2 * this.#spacing, LONGEST_SPACING) : SPACING;
+    this.#sentAt = now;
     this.pool
       .query({ name: 'hint', text: `SELECT pg_notify('kiroku', p) FROM unnest($1::text[]) p`, values: [places] })
       .catch(() => undefined) // a hint only: readers poll

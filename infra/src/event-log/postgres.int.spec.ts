@@ -111,3 +111,28 @@ describe('the PostgreSQL history with writers on several connections', () => {
     await history.close();
   });
 });
+
+describe('hints that a topic grew', () => {
+  let db: TestPostgres;
+  beforeAll(async () => void (db = await emptyHistory()));
+  afterAll(() => db.close());
+
+  it('come at once after a silence, and ever further apart while events follow one another', async () => {
+    const pool = openPool(db.connection, 2, fail);
+    const [sender, reader] = [new Hints(db.connection, pool, fail), new Hints(db.connection, pool, fail)];
+    await reader.query('SELECT', []); // it listens from now on
+    const listener = new AbortController();
+    const began = performance.now();
+    while (performance.now() - began < 400) {
+      sender.send('mail', [0]);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await reader.wait('mail', 0, reader.seen('mail', 0), listener.signal); // the last one
+    const hints = reader.seen('mail', 0);
+    expect(hints).toBeGreaterThan(2);
+    expect(hints).toBeLessThanOrEqual(5 + 400 / 40);
+    await reader.close();
+    await sender.close();
+    await pool.end();
+  });
+});
