@@ -4,6 +4,8 @@ import { startS3, type S3Rig } from '@kiroku/infra/rig/engines/s3.js';
 import { processTree } from '@kiroku/infra/rig/processes.js';
 import pg from 'pg';
 import { cost, type Cost, type Groups } from './engines-cost.js';
+import { limit } from './engines-share.js';
+import { BROKER_JVM, warmUp } from './engines-warm.js';
 import { deliverAll } from './e2e.js';
 import { type KirokuUnderTest, startKiroku } from './kiroku-sut.js';
 import { send } from './load.js';
@@ -26,15 +28,28 @@ export interface EnginesRow {
   readonly ratio?: { readonly accept: number; readonly e2e: number };
 }
 
-interface Shape { readonly partitions: number; readonly smtp: number; readonly delivery: number; readonly connections: number }
-interface Side extends KirokuUnderTest { readonly groups: Groups }
+interface Shape {
+  readonly partitions: number;
+  readonly smtp: number;
+  readonly delivery: number;
+  readonly connections: number;
+  /** Of one core, for each smtp process. Without it: as much as it gets. */
+  readonly share?: number;
+}
+interface Side extends KirokuUnderTest {
+  readonly groups: Groups;
+  /** Processes get no more than their share, until what it returns is called. */
+  readonly limited: () => () => void;
+}
 
 const COMPARED: Shape = { partitions: 12, smtp: 1, delivery: 1, connections: 50 };
-/** How it grows: by partitions with the same load, and by processes with 12 connections for each that accepts. */
-const CURVE: readonly Shape[] = [
-  { ...COMPARED, partitions: 1 }, { ...COMPARED, partitions: 3 },
-  { partitions: 12, smtp: 1, delivery: 1, connections: 12 }, { partitions: 12, smtp: 2, delivery: 2, connections: 24 }, { partitions: 12, smtp: 4, delivery: 4, connections: 48 },
-];
+/**
+ * So many smtp processes, each held to a tenth of a core (the cores are then not full at once, and the processes are what limits) and with 12
+ * connections of its own. Delivery is not held: it would be stopped with locks that the others wait for, as no slow machine would be.
+ */
+const held = (n: number): Shape => ({ partitions: 12, smtp: n, delivery: n, connections: 12 * n, share: 0.1 });
+/** How it grows with processes until the cores are full; and what partitions do where one process accepts and one delivers. */
+const CURVE: readonly Shape[] = [held(1), held(2), held(4), { ...COMPARED, partitions: 1 }];
 const SIZE = 3 * 1024;
 
 /**
@@ -42,7 +57,7 @@ const SIZE = 3 * 1024;
  * Then the same with other numbers of partitions and processes, each on a Kafka prefix, a bucket and a database of its own.
  */
 export async function benchEngines(quick: boolean, say: (text: string) => void): Promise<EnginesRow[]> {
-  const engines = await startEngines();
+  const engines = await startEngines(say);
   const embedded = sideOf(await startKiroku({ name: 'embedded engines' }), {});
   const cluster = await startCluster(engines, COMPARED, 0);
   const [own, other] = await measure([embedded, cluster], COMPARED.connections, quick, say) as [Measured, Measured];
@@ -64,38 +79,50 @@ type Measured = Pick<EnginesRow, 'accept' | 'e2e'>;
 
 /** The sides take turns. Before that each gets so many messages that programs which compile themselves have done so. */
 async function measure(sides: readonly Side[], connections: number, quick: boolean, say: (text: string) => void): Promise<readonly Measured[]> {
-  const [seconds, rounds, warmUp] = quick ? [2, 2, 4_000] : [4, 5, 12_000];
-  const each = quick ? 200 : 500;
+  const compared = sides.length > 1;
+  const [seconds, rounds, before] = quick ? [2, compared ? 3 : 1, compared ? 4_000 : 2_000] : [4, 5, 12_000];
+  const most = quick ? 2_000 : 5_000;
   const found = sides.map(() => ({ accept: [] as EngineFigures[], e2e: [] as EngineFigures[] }));
   const counts: number[] = [];
   for (const side of sides) {
-    await accept(side, connections, warmUp);
-    const trial = await accept(side, connections, 1_000);
+    await sendTo(side, connections, before);
+    await settle(side);
+    const trial = await accept(side, connections, quick ? 500 : 1_000);
     counts.push(Math.max(connections, Math.ceil(trial.rate * seconds)));
     await settle(side);
   }
   for (let round = 0; round < rounds; round++)
     for (const [i, side] of sides.entries()) {
-      found[i]?.accept.push(await accept(side, connections, counts[i] ?? connections));
+      const messages = counts[i] ?? connections;
+      found[i]?.accept.push(await accept(side, connections, messages));
       await settle(side);
+      const each = Math.ceil(Math.min(most, messages) / USERS.length);
       found[i]?.e2e.push(await figuresOf(side, each * USERS.length, () => deliverAll(side, each)));
       await settle(side);
     }
   return found.map(({ accept: accepted, e2e }, i) => {
     const both = { accept: middle(accepted), e2e: middle(e2e) };
-    say(`${sides[i]?.name ?? ''}: accepted ${Math.round(both.accept.rate)}/s, in the mailbox ${Math.round(both.e2e.rate)}/s`);
+    say(`${sides[i]?.name ?? ''}: accepted ${Math.round(both.accept.rate)}/s (machine ${Math.round(both.accept.busy * 100)} % busy), in the mailbox ${Math.round(both.e2e.rate)}/s (${Math.round(both.e2e.busy * 100)} %)`);
     return both;
   });
 }
 
-const accept = (side: Side, connections: number, messages: number): Promise<EngineFigures> =>
-  figuresOf(side, messages, async () => messages / (await send({ port: side.smtpPort, recipient: `${USERS[0]}@${DOMAIN}`, messages, connections, size: SIZE, keep: true })));
+const sendTo = (side: Side, connections: number, messages: number): Promise<number> =>
+  send({ port: side.smtpPort, recipient: `${USERS[0]}@${DOMAIN}`, messages, connections, size: SIZE, keep: true });
 
-/** @param run resolves to messages per second. */
-async function figuresOf({ groups }: Side, messages: number, run: () => Promise<number>): Promise<EngineFigures> {
+const accept = (side: Side, connections: number, messages: number): Promise<EngineFigures> =>
+  figuresOf(side, messages, async () => messages / (await sendTo(side, connections, messages)));
+
+/** @param run resolves to messages per second. Only while it runs processes are held to their share. */
+async function figuresOf({ groups, limited }: Side, messages: number, run: () => Promise<number>): Promise<EngineFigures> {
   const costs = cost(groups, messages);
-  const rate = await run();
-  return { rate, ...costs() };
+  const release = limited();
+  try {
+    const rate = await run();
+    return { rate, ...costs() };
+  } finally {
+    release();
+  }
 }
 
 /** The round with the median rate, whole: its costs belong to it. */
@@ -104,17 +131,22 @@ function middle(rounds: readonly EngineFigures[]): EngineFigures {
   return rounds.toSorted((a, b) => Math.abs(a.rate - rate) - Math.abs(b.rate - rate))[0] ?? { rate: NaN, cpu: {}, busy: NaN };
 }
 
-const sideOf = (kiroku: KirokuUnderTest, engines: Groups): Side => ({ ...kiroku, groups: { 'Kiroku': () => kiroku.processes(), ...engines } });
+const sideOf = (kiroku: KirokuUnderTest, engines: Groups, share?: number): Side => ({
+  ...kiroku,
+  groups: { 'Kiroku': () => kiroku.processes(), ...engines },
+  limited: () => (share === undefined ? () => undefined : limit(kiroku.kiroku.pidsOf('smtp'), share)),
+});
 
 async function startCluster(engines: Engines, shape: Shape, n: number): Promise<Side> {
-  const { partitions, smtp, delivery, connections } = shape;
+  const { partitions, smtp, delivery, connections, share } = shape;
+  const each = share === undefined ? '' : ` at ${share * 100} %`;
   const kiroku = await startKiroku({
-    name: `Kafka, S3, PostgreSQL; ${partitions} partition${partitions === 1 ? '' : 's'}, smtp × ${smtp}, delivery × ${delivery}, ${connections} kept`,
+    name: `cluster; ${partitions} partition${partitions === 1 ? '' : 's'}, smtp × ${smtp}${each}, delivery × ${delivery}, ${connections} kept`,
     env: {
       ...(await engines.env(n)), KIROKU_KAFKA_PARTITIONS: String(partitions), KIROKU_SMTP_PROCESSES: String(smtp), KIROKU_DELIVERY_PROCESSES: String(delivery),
     },
   });
-  return sideOf(kiroku, engines.groups);
+  return sideOf(kiroku, engines.groups, share);
 }
 
 interface Engines {
@@ -124,9 +156,10 @@ interface Engines {
   stop(): Promise<void>;
 }
 
-async function startEngines(): Promise<Engines> {
-  const engines = await Promise.all([startKafka({ brokers: 3 }), startS3(), startPostgresServer()]);
+async function startEngines(say: (text: string) => void): Promise<Engines> {
+  const engines = await Promise.all([startKafka({ brokers: 3, jvm: BROKER_JVM }), startS3(), startPostgresServer()]);
   const [kafka, s3, postgres] = engines;
+  await warmUp(kafka, say);
   return {
     groups: { Kafka: () => [...kafka.pids], S3: () => [s3.pid], PostgreSQL: () => processTree(postgres.pid) },
     env: (n) => placeFor(kafka, s3, postgres, n),

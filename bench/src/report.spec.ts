@@ -14,7 +14,7 @@ describe('a report', () => {
       { what: 'embedded', accept: figures(2000, { Kiroku: 400 }), e2e: figures(1500, { Kiroku: 500 }) },
       { what: 'cluster', accept: figures(1400, { Kiroku: 420, Kafka: 200 }), e2e: figures(750, { Kiroku: 500, Kafka: 300 }), ratio: { accept: 0.7, e2e: 0.5 } },
     ];
-    expect(lineWith('cluster  ', { engines })).toMatch(/1400 \/s\s+0\.70 ×\s+750 \/s\s+0\.50 ×.*NOT MET/);
+    expect(lineWith('cluster  ', { engines })).toMatch(/1400 \/s\s+90 %\s+0\.70 ×\s+750 \/s\s+90 %\s+0\.50 ×.*NOT MET/);
     expect(lineWith('cluster: accepted', { engines })).toMatch(/620 µs\s+420 µs\s+200 µs\s+90 %/);
     expect(lineWith('embedded: accepted', { engines })).toMatch(/400 µs\s+400 µs\s+–/);
   });
@@ -25,6 +25,11 @@ describe('a report', () => {
     const row = (own: number): string => lineWith('3 KB', { accept: [{ ...cell, rates: { Postfix: 1000, Kiroku: own } }] });
     expect(row(4000)).toMatch(/4\.00 × +≥ 4 × +met$/);
     expect(row(3990)).toMatch(/3\.99 × +≥ 4 × +NOT MET$/);
+  });
+
+  it('judges acceptance where the target was set, and tells the other cases without', () => {
+    const other = { ...cell, connections: 10, rates: { Postfix: 1000, Kiroku: 4000 } };
+    expect(lineWith('10 kept', { accept: [other] })).toMatch(/4\.00 ×$/);
   });
 
   it('judges nothing where the peer is absent', () => {
