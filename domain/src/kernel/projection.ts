@@ -46,6 +46,11 @@ export interface Projection<R extends Row = Row> {
   readonly blind?: readonly string[];
   /** The same for one row of an event whose other rows must be read: true when `apply` does not look at the old row of that key. */
   unread?(positioned: Positioned, key: Row): boolean;
+  /**
+   * Rows that this event touches are touched by events of its own stream only, and depend on nothing else: who appends at the version at
+   * which it wrote them last need not read them again.
+   */
+  readonly owned?: boolean;
   /** A part of the key whose rows all go with this event, after what it does otherwise; undefined for most events. */
   removes?(positioned: Positioned): Row | undefined;
   /** Rows that go with this event, after what it does otherwise, named by ranges of one column of the key within a part of it. */

@@ -32,6 +32,7 @@ export const mailboxStates: Projection<StateRow> = {
   topics: ['decision'],
   inline: true,
   types: ['MessageAppended', 'MessagesAppended', 'FlagsChanged', 'MessageExpunged', 'MessagesExpunged', 'MailboxDeleted'],
+  owned: true,
   key: ['mailbox_id', 'chunk'],
   columns: { mailbox_id: 'uuid', chunk: 'bigint', mod_seq: 'bigint', seen: 'integer', deleted: 'integer', flags: 'text', saved: 'text' },
   keysOf: ({ event }) => chunksTouched(event as RecordedOf<MailboxEvent>).map((chunk) => ({ mailbox_id: (event as RecordedOf<MailboxEvent>).data.mailboxId, chunk })),

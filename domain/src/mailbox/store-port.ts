@@ -198,7 +198,8 @@ export interface MailboxStore {
 
   /** Those of `uids` that exist, ascending; at most 1,000 at once. */
   messages(mailbox: string, uids: readonly number[]): Promise<readonly StoredMessage[]>;
-  storeFlags(account: string, mailbox: string, change: StoreFlags, origin: Origin): Promise<StoredFlags>;
+  /** @param ahead told what the answer will be once it is written, while that is under way; told again when it comes to another. The answer is the same object. */
+  storeFlags(account: string, mailbox: string, change: StoreFlags, origin: Origin, ahead?: (decided: StoredFlags) => void): Promise<StoredFlags>;
   /** All or none. @throws over-quota, nonexistent, no-permission */
   append(account: string, mailbox: string, messages: readonly NewMessage[], origin: Origin): Promise<Appended>;
   /** All or none; flags, INTERNALDATE and the prefix go along. */
@@ -215,7 +216,7 @@ export interface MailboxStore {
   room(account: string, mailbox: string): Promise<number>;
   /** Identifier → rights, the owner first. @throws no-permission without right `a` */
   acl(account: string, name: string): Promise<readonly { readonly identifier: string; readonly rights: Rights }[]>;
-  /** `identifier`: an account's address, `anyone`; with `-` before it: negative rights. `rights` '' removes the entry. */
+  /** `identifier`: an account's address, `anyone`, `group:` and a group's name; with `-` before it: negative rights. `rights` '' removes the entry. */
   setAcl(account: string, name: string, identifier: string, rights: Rights, origin: Origin): Promise<void>;
   /** RFC 5464 entries of a mailbox (or `''`: of the account): name in lower case → value. */
   metadata(account: string, name: string): Promise<ReadonlyMap<string, string>>;

@@ -1,7 +1,9 @@
 import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
 import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
-import type { Pipeline, Projector } from '../read-model/projector.js';
+import type pg from 'pg';
+import type { KnownRows, Pipeline, Projector } from '../read-model/projector.js';
+import { pipelined } from './pipeline.js';
 
 /** Events per row; a longer append to one stream takes several rows. */
 const MOST_PER_ROW = 500;
@@ -20,18 +22,37 @@ export interface Run {
   readonly events: readonly Recorded[];
 }
 
+/** A call of `append_decisions`: the streams that have moved, or null. */
+interface Appending {
+  readonly name: string;
+  readonly call: string;
+  readonly values: unknown[];
+}
+
 /** @throws VersionConflict */
 async function appendRuns(db: Pipeline, runs: readonly Run[]): Promise<void> {
   if (runs.length === 0) return;
-  const [streams, expected, versions, counts, lists] = rowsOf(runs);
-  const few = lists.length <= FEW;
-  const { rows } = await db.query<{ conflicts: string[] | null }>({
-    name: few ? `append-decisions-${lists.length}` : 'append-decisions',
-    text: `SELECT history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'}) AS conflicts`,
-    values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
-  });
+  const { name, call, values } = appending(runs);
+  const { rows } = await db.query<Conflicts>({ name, text: `SELECT ${call} AS conflicts`, values });
+  refuse(rows);
+}
+
+type Conflicts = { conflicts: string[] | null };
+
+/** @throws VersionConflict */
+function refuse(rows: readonly Conflicts[]): void {
   const conflicts = rows[0]?.conflicts;
   if (conflicts) throw new VersionConflict(conflicts);
+}
+
+function appending(runs: readonly Run[]): Appending {
+  const [streams, expected, versions, counts, lists] = rowsOf(runs);
+  const few = lists.length <= FEW;
+  return {
+    name: few ? `append-decisions-${lists.length}` : 'append-decisions',
+    call: `history.append_decisions($1, $2, $3, $4, ${few ? `ARRAY[${lists.map((_, i) => `$${i + 5}`).join(', ')}]::text[]` : '$5'})`,
+    values: [streams, expected, versions, counts, ...(few ? lists : [lists])],
+  };
 }
 
 /** Columns for `append_decisions`: streams, expected versions, versions before each row, counts, JSON lists. */
@@ -69,14 +90,54 @@ export async function writeDecisions(
   runs: readonly Run[],
   events: readonly Positioned[],
   also: () => Promise<unknown>,
+  known?: KnownRows,
 ): Promise<void> {
   const accepted = Promise.all([appendRuns(db, runs), also()]).then(() => undefined);
-  const views = concerned(inline, events).map((view) => view.apply(db, events, accepted));
+  const views = concerned(inline, events).map((view) => view.apply(db, events, accepted, known));
   // All have to be done with the connection before the transaction ends, one way or the other.
   await Promise.allSettled([accepted, ...views]);
   await accepted;
   await Promise.all(views);
 }
+
+/** Rows of `append_decisions` and events that go without waiting for any answer; of more, some is made while the rest is being written. */
+const MOST_AT_ONCE = 50;
+/** Of the transaction: not '' when the streams are not where they should be. Then the views are left as they are, and COMMIT has nothing to keep. */
+const REFUSED = 'kiroku.refused';
+const ACCEPTED = `current_setting('${REFUSED}') = ''`;
+
+/**
+ * The same as one transaction that takes one round trip, COMMIT included. Possible where every view knows its rows without reading.
+ * @returns false, and has done nothing, where that is not possible.
+ * @throws VersionConflict
+ */
+export async function writeAtOnce(pool: pg.Pool, inline: readonly Projector[], runs: readonly Run[], events: readonly Positioned[], known: KnownRows): Promise<boolean> {
+  if (runs.length === 0 || runs.length > FEW || events.length > MOST_AT_ONCE) return false;
+  const stores: pg.QueryConfig[] = [];
+  for (const view of concerned(inline, events)) {
+    const store = view.statement(events, known, ACCEPTED);
+    if (store === undefined) return false;
+    if (store) stores.push(store);
+  }
+  const { name, call, values } = appending(runs);
+  // OFFSET 0: the function is called once.
+  const text = `SELECT conflicts, set_config('${REFUSED}', CASE WHEN conflicts IS NULL THEN '' ELSE 'moved' END, true) FROM (SELECT ${call} AS conflicts OFFSET 0) a`;
+  let accepted: Promise<pg.QueryResult<Conflicts>> | undefined;
+  const written = pipelined(pool, (db) => {
+    accepted = db.query<Conflicts>({ name: `accept-${name}`, text, values });
+    accepted.catch(ignored);
+    for (const store of stores) db.send(store);
+    return Promise.resolve();
+  });
+  const [done, answer] = await Promise.allSettled([written, written.catch(ignored).then(() => accepted)]);
+  // The first statement says what is wrong; those behind it, that something is.
+  if (answer.status === 'rejected') throw answer.reason;
+  if (done.status === 'rejected') throw done.reason;
+  refuse(answer.value?.rows ?? []);
+  return true;
+}
+
+const ignored = (): void => undefined; // told with the others
 
 /** Most events concern few views. */
 function concerned(inline: readonly Projector[], events: readonly Positioned[]): readonly Projector[] {

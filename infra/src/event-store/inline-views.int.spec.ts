@@ -19,12 +19,19 @@ const versions: Projection<{ name: string; version: number }> = {
   keysOf: ({ key }) => [{ name: key }],
   apply: (_, { key, version }) => ({ name: key, version: version ?? -1 }),
 };
+/** Rows that only their own stream touches. */
+const tallies: Projection<CounterRow> = {
+  ...counters, name: 'tally_1', types: ['Counted', 'Cleared'], owned: true,
+  keysOf: ({ key, event }) => (event.type === 'Counted' ? [{ name: key }] : []),
+  removes: ({ key, event }) => (event.type === 'Cleared' ? { name: key } : undefined),
+};
 
 let h: TestHistory;
 beforeAll(async () => {
   h = await testHistory();
   await h.pool.query(tableOf(counters));
   await h.pool.query(tableOf(versions));
+  await h.pool.query(tableOf(tallies));
   await h.pool.query('ALTER TABLE view.counter_1 ADD CHECK (total <= 3)');
 });
 afterAll(() => h.close());
@@ -76,6 +83,52 @@ describe('an append that an inline view cannot take', () => {
     expect((results[1] as PromiseRejectedResult).reason).toMatchObject({ code: '23514' });
     expect([await total('good-1'), await total('bad-1'), await total('good-2')]).toEqual([1, undefined, 1]);
     expect((await m.store.read('bad-1')).version).toBe(0); // neither in the view nor in the history
+  });
+});
+
+describe('rows of a view that only their own stream touches', () => {
+  const tally = async (name: string): Promise<number | undefined> =>
+    (await h.pool.query<CounterRow>('SELECT total FROM view.tally_1 WHERE name = $1', [name])).rows[0]?.total;
+
+  it('are not read again by the process that wrote them last', async () => {
+    const m = h.another([tallies, versions]);
+    await m.store.append([counted(m, 'owned-1', 0)]);
+    await h.pool.query(`UPDATE view.tally_1 SET total = 100 WHERE name = 'owned-1'`); // who reads it shows it
+    await m.store.append([counted(m, 'owned-1', 1)]);
+    await m.store.append([counted(m, 'owned-1', 2)]);
+    expect(await tally('owned-1')).toBe(3);
+    expect((await h.pool.query(`SELECT version FROM view.version_1 WHERE name = 'owned-1'`)).rows).toEqual([{ version: 3 }]);
+  });
+
+  it('are right when processes take turns, and are left alone by an append that comes too late', async () => {
+    const [a, b] = [h.another([tallies, versions]), h.another([tallies, versions])];
+    await a.store.append([counted(a, 'owned-2', 0)]);
+    await b.store.append([counted(b, 'owned-2', 1, 10)]);
+    await b.store.append([counted(b, 'owned-2', 2, 10)]);
+    await expect(a.store.append([counted(a, 'owned-2', 1, 500), counted(a, 'owned-3', 0)])).rejects.toEqual(new VersionConflict(['owned-2']));
+    expect([await tally('owned-2'), await tally('owned-3')]).toEqual([21, undefined]);
+    expect((await h.pool.query(`SELECT version FROM view.version_1 WHERE name = 'owned-2'`)).rows).toEqual([{ version: 3 }]);
+    await a.store.append([counted(a, 'owned-2', 3)]);
+    await b.store.append([counted(b, 'owned-2', 4)]);
+    await b.store.append([counted(b, 'owned-2', 5)]);
+    expect(await tally('owned-2')).toBe(24);
+  });
+
+  it('count from nothing after they were removed', async () => {
+    const m = h.another([tallies]);
+    await m.store.append([counted(m, 'owned-4', 0, 7)]);
+    await m.store.append([{ stream: 'owned-4', expected: 1, events: [recorded(m.engine, { type: 'Cleared', data: {} })] }]);
+    await m.store.append([counted(m, 'owned-4', 2)]);
+    await m.store.append([counted(m, 'owned-4', 3)]);
+    expect(await tally('owned-4')).toBe(2);
+  });
+
+  it('are read again after an append that failed', async () => {
+    const m = h.another([tallies, counters]);
+    await m.store.append([counted(m, 'owned-5', 0)]);
+    await expect(m.store.append([counted(m, 'owned-5', 1, 9)])).rejects.toMatchObject({ code: '23514' });
+    await m.store.append([counted(m, 'owned-5', 1)]);
+    expect([await tally('owned-5'), await total('owned-5')]).toEqual([2, 2]);
   });
 });
 

@@ -6,9 +6,10 @@ import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
 import { surelyFailed } from '../read-model/database.js';
 import type { Pipeline, Projector } from '../read-model/projector.js';
-import { writeDecisions } from './decision-rows.js';
+import { writeAtOnce, writeDecisions } from './decision-rows.js';
 import { type Batch, type Original, TooLarge } from './original.js';
 import { pipelined } from './pipeline.js';
+import { RowMemory } from './row-memory.js';
 
 /** Events per transaction, unless a single call brings more. */
 const MOST_PER_APPEND = 4_000;
@@ -31,6 +32,7 @@ interface Waiting {
 export class PostgresEventStore implements EventStore {
   #queue: Waiting[] = [];
   #busy = false;
+  readonly #memory = new RowMemory();
 
   constructor(
     private readonly pool: pg.Pool,
@@ -82,7 +84,8 @@ export class PostgresEventStore implements EventStore {
   #pump(): void {
     if (this.#busy || this.#queue.length === 0) return;
     this.#busy = true;
-    setImmediate(() => {
+    // Who appends has gathered already: what is decided in this turn goes together.
+    process.nextTick(() => {
       const batch = this.#take();
       void this.#settle(batch).finally(() => {
         this.#busy = false;
@@ -117,7 +120,8 @@ export class PostgresEventStore implements EventStore {
       try {
         await this.#write(calls);
         for (const call of calls) call.resolve();
-        this.hints.send('decision', [0]);
+        // Who waits for this append goes on first.
+        setImmediate(() => this.hints.send('decision', [0]));
         return;
       } catch (error) {
         const guilty = calls.filter((call) => concerns(error, call));
@@ -149,18 +153,26 @@ export class PostgresEventStore implements EventStore {
     }
   }
 
-  #transact(appends: readonly Append[], checkpoints: readonly CheckpointMove[]): Promise<void> {
+  async #transact(appends: readonly Append[], checkpoints: readonly CheckpointMove[]): Promise<void> {
     // Inline views may not depend on positions: they are known only to the history (hence -1).
     const events: Positioned[] = appends.flatMap(({ stream, expected, events: its }) =>
       its.map((event, i) => ({ position: -1, key: stream, version: expected + i + 1, event })));
     const runs = appends.map(({ stream, expected, events: its }) => ({ stream, expected, after: expected, events: its }));
     const { original } = this;
-    if (!original) return pipelined(this.pool, (db) => writeDecisions(db, this.inline, runs, events, () => moveIn(db, checkpoints)));
-    let batch: Promise<Batch>;
-    return pipelined(this.pool, (db) => {
-      batch = original.begin(db, checkpoints);
-      return writeDecisions(db, this.inline, runs, events, () => Promise.all([batch, moveIn(db, checkpoints)]));
-    }, async () => (await batch).keep(appends));
+    if (!original && checkpoints.length === 0) {
+      const known = this.#memory.attempt(appends);
+      if (await writeAtOnce(this.pool, this.inline, runs, events, known)) return known.committed();
+    }
+    const known = this.#memory.attempt(appends);
+    if (!original) await pipelined(this.pool, (db) => writeDecisions(db, this.inline, runs, events, () => moveIn(db, checkpoints), known));
+    else {
+      let batch: Promise<Batch>;
+      await pipelined(this.pool, (db) => {
+        batch = original.begin(db, checkpoints);
+        return writeDecisions(db, this.inline, runs, events, () => Promise.all([batch, moveIn(db, checkpoints)]), known);
+      }, async () => (await batch).keep(appends));
+    }
+    known.committed();
   }
 
   async checkpoint(consumer: string, topic: Topic, partition: number): Promise<number> {

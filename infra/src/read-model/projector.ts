@@ -12,14 +12,29 @@ export interface Pipeline extends Queryable {
   send(statement: pg.QueryConfig): void;
 }
 
+/** Rows of owned views (see `Projection`), as they are in the transaction; null: there is none. */
+export interface KnownRows {
+  get(stream: string, row: string): Row | null | undefined;
+  put(stream: string, row: string, now: Row | null): void;
+  /** Nothing is known any more of the rows of this stream. */
+  forget(stream: string): void;
+}
+
 const UNIQUE_VIOLATION = '23505';
 
 interface Touched {
+  readonly stream: string;
+  readonly name: string;
   readonly key: Row;
   row: Row | undefined;
   /** The row must be read before the first event can be applied. */
   readonly unseen: boolean;
   changed: boolean;
+}
+
+interface Step {
+  readonly positioned: Positioned;
+  readonly place: Touched;
 }
 
 /**
@@ -34,6 +49,7 @@ export class Projector {
   readonly #load: string;
   readonly #insert: string;
   readonly #store: string;
+  readonly #storeIf: (condition: string) => string;
   readonly #remove: string;
   readonly #keyColumns: Readonly<Record<string, ColumnType>>;
   /**
@@ -63,18 +79,39 @@ export class Projector {
       `SELECT ${what} FROM ${arrays(key)} CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
     this.#load = found(selected);
     // In the key's order the index is written page by page: a large batch takes half the time.
-    this.#insert = `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ORDER BY ${key.map(quote).join(', ')}`;
-    this.#store = `${this.#insert}
-      ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
+    const inserting = (where: string): string =>
+      `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ${where} ORDER BY ${key.map(quote).join(', ')}`;
+    const otherwise = `ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
+    this.#insert = inserting('');
+    this.#store = `${this.#insert} ${otherwise}`;
+    this.#storeIf = (condition) => `${inserting(`WHERE ${condition}`)} ${otherwise}`;
     this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
+  }
+
+  /**
+   * What these events come to as one statement, where that needs no row to be read and none to be removed.
+   * @param condition SQL: nothing is written where it does not hold. Always the same.
+   * @returns undefined where it does; null where nothing is to be written.
+   */
+  statement(events: readonly Positioned[], known: KnownRows, condition: string): pg.QueryConfig | null | undefined {
+    const { projection } = this;
+    const mine = events.filter((p) => this.#types.has(p.event.type));
+    if (mine.some((p) => projection.copies?.(p) ?? projection.removes?.(p) ?? projection.removesRanges?.(p))) return undefined;
+    const { touched, steps } = this.#touchedBy(mine);
+    if (touched.size === 0) return null;
+    if (this.#recall(touched, known).length > 0) return undefined;
+    const rows = this.#folded(touched, steps, known).map((t) => t.row);
+    if (!rows.every((row) => row !== undefined)) return undefined;
+    return { name: this.#named('store-if'), text: this.#storeIf(condition), values: [...columnArrays(rows, projection.columns)] };
   }
 
   /**
    * Applies events in order. The caller owns the transaction and the checkpoint.
    * @param after no statement is sent before it resolves: what needs no database is done while an earlier batch is being written. In a
    * pipeline nothing is written before: what must be read is asked for at once, behind what was sent there before.
+   * @param known what need not be read, and where to note what is written.
    */
-  async apply(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void> = Promise.resolve()): Promise<void> {
+  async apply(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void> = Promise.resolve(), known?: KnownRows): Promise<void> {
     const mine = events.filter((p) => this.#types.has(p.event.type));
     let start = 0;
     for (const [i, positioned] of mine.entries()) {
@@ -84,24 +121,31 @@ export class Projector {
       const ranges = this.projection.removesRanges?.(positioned);
       if (!copies && !part && !ranges) continue;
       if (i < start) continue;
-      await this.#fold(db, mine.slice(start, i), after);
+      await this.#fold(db, mine.slice(start, i), after, known);
       await after;
+      if (part || ranges) for (const { key } of mine) known?.forget(key);
       if (copies && 'send' in db) {
         start = await this.#copyRun(db, mine, i, after);
         continue;
       }
-      if (!copies || !(await this.#copy(db, copies))) await this.#fold(db, [positioned], after);
+      if (!copies || !(await this.#copy(db, copies))) await this.#fold(db, [positioned], after, known);
       const parts = part && !ranges ? [part, ...this.#partsBehind(mine, i, part)] : part ? [part] : [];
       if (parts.length > 0) await this.#removeParts(db, parts);
       if (ranges) await this.#removeRanges(db, ranges);
       start = i + Math.max(parts.length, 1);
     }
-    await this.#fold(db, start === 0 ? mine : mine.slice(start), after);
+    await this.#fold(db, start === 0 ? mine : mine.slice(start), after, known);
     await after;
   }
 
-  async #fold(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>): Promise<void> {
+  async #fold(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>, known?: KnownRows): Promise<void> {
     if (events.length === 0) return;
+    const { touched, steps } = this.#touchedBy(events);
+    await this.#loadRows(db, touched, this.#recall(touched, known), after);
+    await this.#save(db, this.#folded(touched, steps, known), after);
+  }
+
+  #touchedBy(events: readonly Positioned[]): { readonly touched: ReadonlyMap<string, Touched>; readonly steps: readonly Step[] } {
     const touched = new Map<string, Touched>();
     const steps = events.flatMap((positioned) =>
       this.projection.keysOf(positioned).map((key) => {
@@ -109,25 +153,44 @@ export class Projector {
         let place = touched.get(name);
         if (!place) {
           const unseen = !this.#blind.has(positioned.event.type) && this.projection.unread?.(positioned, key) !== true;
-          touched.set(name, (place = { key, row: undefined, unseen, changed: false }));
+          touched.set(name, (place = { stream: positioned.key, name, key, row: undefined, unseen, changed: false }));
         }
         return { positioned, place };
       }),
     );
-    await this.#loadRows(db, touched, after);
+    return { touched, steps };
+  }
+
+  /** @returns those that must be read. */
+  #recall(touched: ReadonlyMap<string, Touched>, known: KnownRows | undefined): readonly Touched[] {
+    const unseen = [...touched.values()].filter((t) => t.unseen);
+    if (!known || this.projection.owned !== true) return unseen;
+    return unseen.filter((t) => {
+      const row = known.get(t.stream, this.#rowName(t));
+      if (row) t.row = row;
+      return row === undefined;
+    });
+  }
+
+  #folded(touched: ReadonlyMap<string, Touched>, steps: readonly Step[], known: KnownRows | undefined): readonly Touched[] {
     for (const { positioned, place } of steps) {
       const row = this.projection.apply(place.row, positioned, place.key);
       place.row = row ?? undefined;
       place.changed = true;
     }
-    await this.#save(db, [...touched.values()].filter((t) => t.changed), after);
+    const changed = [...touched.values()].filter((t) => t.changed);
+    if (known && this.projection.owned === true) for (const t of changed) known.put(t.stream, this.#rowName(t), t.row ?? null);
+    return changed;
   }
 
-  async #loadRows(db: Queryable | Pipeline, touched: ReadonlyMap<string, Touched>, after: Promise<void>): Promise<void> {
-    const unseen = [...touched.values()].filter((t) => t.unseen).map((t) => t.key);
-    if (unseen.length === 0) return;
+  #rowName({ name }: Touched): string {
+    return `${this.projection.name}\u0000${name}`;
+  }
+
+  async #loadRows(db: Queryable | Pipeline, touched: ReadonlyMap<string, Touched>, unread: readonly Touched[], after: Promise<void>): Promise<void> {
+    if (unread.length === 0) return;
     if (!('send' in db)) await after;
-    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [...columnArrays(unseen, this.#keyColumns)] });
+    const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [...columnArrays(unread.map((t) => t.key), this.#keyColumns)] });
     for (const row of rows) {
       const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
       if (place) place.row = row;

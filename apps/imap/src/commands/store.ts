@@ -4,7 +4,8 @@ import { messagesIn } from '@kiroku/domain/mailbox/flag-runs.js';
 import type { StoredFlags } from '@kiroku/domain/mailbox/store-port.js';
 import { tellFlags } from '../announce.js';
 import { Assembly } from '../fetch/assembly.js';
-import { limited } from '../message-limit.js';
+import { FlagLines } from '../fetch/flag-lines.js';
+import { beside, limited } from '../message-limit.js';
 import { reach, spansOf, uidsOf } from '../ranges.js';
 import { type Completion, No, ok } from '../refusal.js';
 import type { Selected } from '../selected.js';
@@ -33,26 +34,28 @@ export async function store(session: Session, command: Of<'STORE'>): Promise<Com
   for (let at = 0; at < uids.length; at += AT_ONCE) {
     session.progress = { done: at, of: uids.length };
     const change = { uids: uids.subarray(at, at + AT_ONCE), operation, flags, ...(unchangedSince !== undefined && { unchangedSince }) };
-    const stored = await session.ports.mailboxes.storeFlags(session.accountId, selected.live.id, change, session.origin);
+    const lines = silent ? undefined : new FlagLines(session, selected, uid);
+    const stored = await session.ports.mailboxes.storeFlags(session.accountId, selected.live.id, change, session.origin, lines && ((decided) => lines.prepare(decided)));
     await selected.live.stored(stored);
-    tell(session, selected, stored, silent, uid);
+    tell(session, selected, stored, lines, uid);
     changed += messagesIn(stored.changed);
     for (const one of stored.modified) modified.push(uid ? one : selected.tracker.seq(one));
     const room = session.output.room();
     if (room) await room;
   }
-  if (modified.length > 0) return ok('Some had changed and were left alone', `MODIFIED ${printSet(modified)}`);
-  if (!uid && changed < uids.length) return ok('Some are no longer there', 'EXPUNGEISSUED');
+  if (modified.length > 0) return beside(session, completion, ok('Some had changed and were left alone', `MODIFIED ${printSet(modified)}`));
+  if (!uid && changed < uids.length) return beside(session, completion, ok('Some are no longer there', 'EXPUNGEISSUED'));
   return completion;
 }
 
-/** What the messages have now. With `silent` only their MODSEQ, where the client asks for that (RFC 7162 §3.1.3). */
-function tell(session: Session, selected: Selected, stored: StoredFlags, silent: boolean, uid: boolean): void {
+/** What the messages have now. Without `lines` (SILENT) only their MODSEQ, where the client asks for that (RFC 7162 §3.1.3). */
+function tell(session: Session, selected: Selected, stored: StoredFlags, lines: FlagLines | undefined, uid: boolean): void {
   const { changed } = stored;
   selected.knows(stored);
-  if (!silent) {
+  if (lines) {
     // The UID form names UIDs in its answers (RFC 9051 §6.4.9).
-    return tellFlags(session, selected, changed.map(({ first, last }) => [first, last]), uid);
+    if (!lines.send(stored)) tellFlags(session, selected, changed.map(({ first, last }) => [first, last]), uid);
+    return;
   }
   if (!session.condstore) return;
   const out = new Assembly(session.output);

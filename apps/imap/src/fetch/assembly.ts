@@ -15,7 +15,7 @@ export class Assembly {
   private block = Buffer.allocUnsafe(FIRST);
   private at = 0;
 
-  constructor(private readonly output: Output) {}
+  constructor(private readonly output: Pick<Output, 'write' | 'room'>) {}
 
   /** Each character is an octet. */
   text(text: string): void {

@@ -7,7 +7,7 @@ export const MAILBOX = '00000000-0000-7000-8000-000000000002';
 const RECEIVED = 1_767_600_000_000;
 
 type Rows = readonly object[];
-interface Query { readonly name?: string; readonly values?: readonly unknown[] }
+interface Query { readonly name?: string; readonly text?: string; readonly values?: readonly unknown[] }
 
 const FOLDER = { id: MAILBOX, account_id: ACCOUNT, path: 'INBOX', special_use: '', address: 'nobody@b.test', quota: 0, neighbour: false, list: null, subscribed: true };
 const PLACE = { id: MAILBOX, uid_validity: 1, uid_next: MESSAGES + 1, highest_mod_seq: MESSAGES + 2, messages: MESSAGES, bytes: 1_000 * MESSAGES, account_id: ACCOUNT, name: 'INBOX', version: 1, keywords: null };
@@ -40,9 +40,15 @@ export class PaperDatabase {
     this.#structures = new Map(Array.from({ length: BODIES }, (_, i) => [nameOf(i + 1), encodeStructure(parseStructure(this.#bodies.of({ sha256: nameOf(i + 1) })))]));
   }
 
-  query({ name = '', values = [] }: Query): Promise<{ readonly rows: Rows; readonly rowCount: number }> {
+  /** A connection, which is never used up. */
+  connect(): Promise<object> {
+    const nothing = (): void => undefined;
+    return Promise.resolve({ on: nothing, off: nothing, release: nothing, query: (query: Query | string) => this.query(typeof query === 'string' ? { text: query } : query) });
+  }
+
+  query({ name = '', text = '', values = [] }: Query): Promise<{ readonly rows: Rows; readonly rowCount: number; readonly command: string }> {
     const rows = this.#answers[name]?.(values) ?? [];
-    return Promise.resolve({ rows, rowCount: rows.length });
+    return Promise.resolve({ rows, rowCount: rows.length, command: text });
   }
 
   /** As of a moment before the last change, so that this has to be read as well. */

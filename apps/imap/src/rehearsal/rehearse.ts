@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Append } from '@kiroku/domain/kernel/event-store.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { ObjectStore } from '@kiroku/domain/kernel/object-store.js';
-import { mailboxStates } from '@kiroku/domain/mailbox/state-view.js';
 import { DEFAULTS } from '@kiroku/domain/policy/settings-schema.js';
 import type { Hints } from '@kiroku/infra/event-log/hints.js';
+import { PostgresEventStore } from '@kiroku/infra/event-store/postgres.js';
 import { PostgresMailboxStore } from '@kiroku/infra/read-model/mailboxes/store.js';
+import { Projector } from '@kiroku/infra/read-model/projector.js';
+import { INLINE_VIEWS } from '@kiroku/infra/read-model/views.js';
 import { BodyCache } from '@kiroku/infra/read-model/search-index-cache.js';
 import type pg from 'pg';
 import { Imap } from '../imap.js';
@@ -53,7 +54,8 @@ function stageOf(database: PaperDatabase, bodies: PaperBodies, engine: Pick<Engi
   const settings = { ...DEFAULTS, plainAuthWithoutTls: true };
   const account = { id: ACCOUNT, address: 'nobody@b.test', enabled: true, smtp: true, pop3: true, imap: true, quota: 0, used: 0, inbox: 'INBOX' };
   const login = (): ReturnType<ImapPorts['authenticator']['password']> => Promise.resolve({ ok: true, account, login: account.address });
-  const mailboxes = new PostgresMailboxStore(pool, paperEngine(engine), paperHints(), trouble);
+  const hints = paperHints();
+  const mailboxes = new PostgresMailboxStore(pool, paperEngine(engine, pool, hints), hints, trouble);
   const cache = new BodyCache(pool, objects, trouble);
   const nothing = (): never => { throw new Error('not in the script'); };
   const protocol = new Imap(
@@ -72,24 +74,14 @@ function stageOf(database: PaperDatabase, bodies: PaperBodies, engine: Pick<Engi
   return { protocol, mailboxes };
 }
 
-/** Keeps the rows of one view, as a store writes them with what is appended. */
-function paperEngine({ clock, ids }: Pick<Engine, 'clock' | 'ids'>): Engine {
-  const rows = new Map<unknown, ReturnType<typeof mailboxStates.apply>>();
-  const append = async (appends: readonly Append[]): Promise<void> => {
-    for (const { stream, events } of appends)
-      for (const event of events) {
-        const positioned = { position: 0, key: stream, event: JSON.parse(JSON.stringify(event)) as typeof event };
-        for (const key of mailboxStates.keysOf(positioned)) rows.set(key['chunk'], mailboxStates.apply(rows.get(key['chunk']) ?? undefined, positioned, key));
-      }
-    await Promise.resolve();
-  };
-  const store = { append, read: () => Promise.resolve({ version: 0, events: [] }), readLast: () => Promise.resolve(new Map()), checkpoint: () => Promise.resolve(0) };
-  return { clock, ids, store };
+/** Decides as ever; what is appended is forgotten. */
+function paperEngine({ clock, ids }: Pick<Engine, 'clock' | 'ids'>, pool: pg.Pool, hints: Hints): Engine {
+  return { clock, ids, store: new PostgresEventStore(pool, hints, INLINE_VIEWS.map((view) => new Projector(view))) };
 }
 
 /** Nothing ever happens elsewhere. */
 const paperHints = (): Hints => {
   const wait = (_topic: unknown, _partition: unknown, _seen: unknown, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-  return { seen: () => 0, wait, pause: (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal, ref: false }).catch(() => undefined) } as unknown as Hints;
+  return { seen: () => 0, send: () => undefined, wait, pause: (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal, ref: false }).catch(() => undefined) } as unknown as Hints;
 };

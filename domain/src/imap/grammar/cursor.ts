@@ -15,6 +15,8 @@ export class Problem extends Error {
 
 /** The parse came to a literal that has not arrived. */
 export class Missing extends Error {}
+/** Nobody looks where it was thrown, and each APPEND throws one. */
+const MISSING = new Missing();
 
 export interface Position {
   readonly line: number;
@@ -167,7 +169,7 @@ export class Cursor {
   private literal(): string | number {
     if (literalAtEnd(this.text)?.at !== this.at) this.fail('Literal');
     const literal = this.literals[this.line];
-    if (literal === undefined) throw new Missing();
+    if (literal === undefined) throw MISSING;
     this.goto({ line: this.line + 1, at: 0 });
     return literal;
   }

@@ -46,6 +46,8 @@ export interface Command<Facts, Result> {
   readonly unproven?: boolean;
   /** What must be read beside; what others do to the mailboxes until it is decided must not matter to it, or be seen in them. */
   read(): Promise<Facts>;
+  /** Told what the result will be if what was decided gets written, while that is under way. It may come to another, then it is told again. */
+  readonly ahead?: ((result: Result) => void) | undefined;
   /** Pure. @throws what is told to the caller: this command is not done, those beside it are. */
   decide(present: (mailbox: string) => Present, facts: Facts): Decided<Result>;
 }
@@ -140,7 +142,9 @@ export class Desk {
           asked = true;
           continue;
         }
-        await this.#write(outcomes, sheets);
+        const writing = this.#write(outcomes, sheets);
+        const telling = outcomes.some(({ command }) => command.ahead) ? setImmediate(tellAhead, outcomes) : undefined;
+        await writing.finally(() => clearImmediate(telling));
         for (const { command, result } of outcomes) command.resolve(result);
         return;
       } catch (error) {
@@ -252,6 +256,16 @@ class Sheet implements Present {
   written(): void {
     this.holding.take(this.version, this.#events);
   }
+}
+
+/** Once the statements have left: what is done now is done while the database works. */
+function tellAhead(outcomes: readonly Outcome[]): void {
+  for (const { command, result } of outcomes)
+    try {
+      command.ahead?.(result);
+    } catch {
+      continue; // what could not be made ahead is made when the answer is due, and the mistake shows there
+    }
 }
 
 /** What the command comes to after those before it; nothing where it is refused, which it is told. */

@@ -189,15 +189,15 @@ export class PostgresMailboxStore implements MailboxStore {
     }));
   }
 
-  async storeFlags(account: string, mailbox: string, { uids, operation, flags, unchangedSince }: StoreFlags, origin: Origin): Promise<StoredFlags> {
+  async storeFlags(account: string, mailbox: string, { uids, operation, flags, unchangedSince }: StoreFlags, origin: Origin, ahead?: (decided: StoredFlags) => void): Promise<StoredFlags> {
     bounded(uids.length);
     const own = this.#access.own(account, mailbox);
     const [access] = own ? [own] : ((await this.#demand(account, [[mailbox, '']])) as [Access]);
     const allowed = allowedBy(access);
     if (flags.length > 0 ? !flags.some(allowed) : !/[stw]/.test(access.rights)) throw new MailboxRefusal('no-permission', access.name);
     const wanted = rangesOfAny(uids);
-    return this.#desk.run({
-      mailboxes: [mailbox], whole: [mailbox], messages: uids.length, origin, unproven: own !== undefined, read: nothing,
+    return this.#desk.run<undefined, StoredFlags>({
+      mailboxes: [mailbox], whole: [mailbox], messages: uids.length, origin, unproven: own !== undefined, read: nothing, ahead,
       decide: (present) => {
         const box = present(mailbox);
         const { head, keywords } = box;
