@@ -161,7 +161,7 @@ describe('imapflow at the door', () => {
 describe('the tree of mailboxes that imapflow shows', () => {
   server.it('has uses, Japanese names, subscriptions and counts, and follows creating, renaming and deleting', async () => {
     await server.kiroku.must('mailbox', 'create', addressOf('tree'), 'Sent', '--special-use', 'sent');
-    await server.kiroku.must('mailbox', 'create', addressOf('tree'), '没', '--special-use', 'trash');
+    await server.kiroku.must('mailbox', 'create', addressOf('tree'), '没', '--special-use', 'trash', '--no-subscribe');
     const flow = await login('tree');
     const made = await flow.mailboxCreate(['案件', '請求書 & 見積']);
     expect(made).toMatchObject({ path: '案件/請求書 & 見積', created: true, mailboxId: expect.any(String) });
@@ -172,7 +172,7 @@ describe('the tree of mailboxes that imapflow shows', () => {
     const told = await flow.list({ statusQuery: { messages: true, unseen: true, uidNext: true } });
     expect(told.map(({ path, specialUse, specialUseSource, subscribed }) => [path, specialUse, specialUseSource, subscribed])).toEqual([
       ['INBOX', '\\Inbox', 'name', true],
-      ['Sent', '\\Sent', 'extension', undefined],
+      ['Sent', '\\Sent', 'extension', true],
       ['没', '\\Trash', 'extension', undefined],
       ['案件', undefined, undefined, undefined],
       ['案件/請求書 & 見積', undefined, undefined, true],
