@@ -1,4 +1,4 @@
-import { Gathering } from '../platform/gathering.js';
+import { whenGathered } from '../platform/gathering.js';
 import type { KafkaCluster } from './kafka-cluster.js';
 import { CODE, KafkaError, MAYBE_WRITTEN, PASSING, WRITER_LOST } from './kafka-codes.js';
 import { type Batch, type Identity, Lane, sizeOf, type Unit } from './kafka-lane.js';
@@ -33,7 +33,7 @@ const REPLICATION = 8_000;
 export class KafkaProducer {
   readonly #lanes = new Map<string, Lane>();
   readonly #busy = new Set<number>();
-  readonly #gathering = new Map<number, Gathering>();
+  readonly #served = new Map<number, number>();
   #identity: Promise<Identity> | undefined;
   #looking: NodeJS.Timeout | undefined;
   #retrying = false;
@@ -76,9 +76,7 @@ export class KafkaProducer {
     if (leader === undefined) return this.#retry();
     if (this.#busy.has(leader)) return;
     this.#busy.add(leader);
-    const gathering = this.#gathering.get(leader) ?? new Gathering();
-    this.#gathering.set(leader, gathering);
-    gathering.start(() => {
+    whenGathered(this.#served.get(leader) ?? 0, () => {
       void this.#round(leader).finally(() => {
         this.#busy.delete(leader);
         this.#pumpAll();
@@ -107,7 +105,7 @@ export class KafkaProducer {
         lane.sending = true;
         lanes.push(lane);
       }
-      this.#gathering.get(leader)?.served(lanes.reduce((n, { batch }) => n + (batch?.units.length ?? 0), 0));
+      this.#served.set(leader, lanes.reduce((n, { batch }) => n + (batch?.units.length ?? 0), 0));
       if (lanes.length === 0) return;
       answers = await this.cluster.send(leader, produce(lanes.map(({ place, batch }) => ({ ...place, bytes: (batch as Batch).bytes })), REPLICATION));
     } catch (error) {

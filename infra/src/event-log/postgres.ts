@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { consumeByLeases } from './consume.js';
 import { Decisions, READ_SIZE } from './decisions.js';
 import type { Hints } from './hints.js';
-import { Gathering } from '../platform/gathering.js';
+import { whenGathered } from '../platform/gathering.js';
 import { transaction } from '../read-model/database.js';
 
 /** As the migration made them; changing a number would re-order keys, so it is refused at start. */
@@ -31,7 +31,7 @@ interface Waiting { readonly lines: readonly Line[]; readonly size: number; read
 export class PostgresEventLog implements EventLog {
   readonly #queues: Record<Fact, Waiting[]> = { mail: [], session: [] };
   readonly #busy = new Set<Fact>();
-  readonly #gathering: Record<Fact, Gathering> = { mail: new Gathering(), session: new Gathering() };
+  readonly #served: Record<Fact, number> = { mail: 0, session: 0 };
   readonly #decisions: Decisions;
 
   constructor(
@@ -68,9 +68,9 @@ export class PostgresEventLog implements EventLog {
     if (this.#busy.has(topic) || this.#queues[topic].length === 0) return;
     this.#busy.add(topic);
     // After this turn of the event loop at the earliest, so that everything the current input causes is in the batch.
-    this.#gathering[topic].start(() => {
+    whenGathered(this.#served[topic], () => {
       const batch = takeUpTo(this.#queues[topic], MOST_PER_APPEND, APPEND_SIZE);
-      this.#gathering[topic].served(batch.length);
+      this.#served[topic] = batch.length;
       this.#write(topic, batch.flatMap((w) => w.lines))
         .then(
           () => batch.forEach((w) => w.resolve()),

@@ -1,4 +1,4 @@
-import { Gathering } from '../platform/gathering.js';
+import { whenGathered } from '../platform/gathering.js';
 
 /**
  * Calls that wait at the same time share one round trip: while one is under way, the next ones gather.
@@ -8,17 +8,17 @@ export function gather<Item, Answer>(run: (items: readonly Item[]) => Promise<re
   interface Waiting { readonly item: Item; readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void }
   const waiting: Waiting[] = [];
   let running = false;
-  const gathering = new Gathering();
+  let served = 0;
   const pump = (): void => {
     const batch = waiting.splice(0, most);
-    gathering.served(batch.length);
+    served = batch.length;
     run(batch.map((w) => w.item))
       .then(
         (answers) => batch.forEach((w, i) => w.resolve(answers[i] as Answer)),
         (error: unknown) => batch.forEach((w) => w.reject(error)),
       )
       .finally(() => {
-        if (waiting.length > 0) gathering.start(pump);
+        if (waiting.length > 0) whenGathered(served, pump);
         else running = false;
       });
   };
@@ -27,6 +27,6 @@ export function gather<Item, Answer>(run: (items: readonly Item[]) => Promise<re
       waiting.push({ item, resolve, reject });
       if (running) return;
       running = true;
-      gathering.start(pump);
+      whenGathered(served, pump);
     });
 }
