@@ -3,6 +3,8 @@ import pg from 'pg';
 import type { PostgresConnection } from '../postgres/connection.js';
 import { connectionOptions } from '../read-model/database.js';
 
+/** Told when a view was exchanged for its rebuild. */
+export const EXCHANGED = 'view';
 /** A lost hint costs at most this long (ms). */
 const POLL = 500;
 /** ms between hints: who appends one event at a time should not spend more on hints than on events. */
@@ -28,6 +30,7 @@ export class Hints {
   #connecting: Promise<pg.Client> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #sending = false;
+  #epoch = 0;
   #closed = false;
 
   constructor(
@@ -50,6 +53,7 @@ export class Hints {
       if (error !== undefined && !this.#closed) this.trouble(error);
       if (this.#client !== client) return;
       this.#client = undefined;
+      this.#epoch++;
       for (const lost of this.#lost) lost();
       for (const name of this.#waiting.keys()) this.#wake(name);
     };
@@ -100,6 +104,16 @@ export class Hints {
       });
   }
 
+  /**
+   * Changes when rows of views may have become others than this process wrote: a view was exchanged for its rebuild, or the connection broke, after
+   * which another server may answer. Undefined while this process would not hear of it.
+   */
+  get epoch(): number | undefined {
+    if (this.#client) return this.#epoch;
+    void this.client().catch(() => undefined); // also where it is waited for, it is told
+    return undefined;
+  }
+
   /** How many hints came for a partition so far; for `wait`. */
   seen(topic: Topic, partition: number): number {
     return this.#seen.get(place(topic, partition)) ?? 0;
@@ -140,6 +154,7 @@ export class Hints {
   }
 
   #wake(name: string): void {
+    if (name === EXCHANGED) this.#epoch++;
     this.#seen.set(name, (this.#seen.get(name) ?? 0) + 1);
     for (const wake of [...(this.#waiting.get(name) ?? [])]) wake();
   }

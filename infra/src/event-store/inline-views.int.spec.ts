@@ -3,7 +3,9 @@ import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import { tableOf } from '@kiroku/migrations/table-of.js';
 import pg from 'pg';
+import { until } from '../rig/until.js';
 import { transaction } from '../read-model/database.js';
+import { Rebuild } from '../read-model/rebuild.js';
 import { filledMailbox, type Member, recorded, type TestHistory, testHistory } from '../read-model/testing.js';
 
 type CounterRow = { name: string; total: number };
@@ -87,17 +89,44 @@ describe('an append that an inline view cannot take', () => {
 });
 
 describe('rows of a view that only their own stream touches', () => {
+  /** A process that hears of what others do to views. */
+  const listening = async (views: Parameters<TestHistory['another']>[0]): Promise<ReturnType<TestHistory['another']>> => {
+    const member = h.another(views);
+    await member.hints.query('SELECT 1 AS hears_of_views', []);
+    return member;
+  };
   const tally = async (name: string): Promise<number | undefined> =>
     (await h.pool.query<CounterRow>('SELECT total FROM view.tally_1 WHERE name = $1', [name])).rows[0]?.total;
 
   it('are not read again by the process that wrote them last', async () => {
-    const m = h.another([tallies, versions]);
+    const m = await listening([tallies, versions]);
     await m.store.append([counted(m, 'owned-1', 0)]);
     await h.pool.query(`UPDATE view.tally_1 SET total = 100 WHERE name = 'owned-1'`); // who reads it shows it
     await m.store.append([counted(m, 'owned-1', 1)]);
     await m.store.append([counted(m, 'owned-1', 2)]);
     expect(await tally('owned-1')).toBe(3);
     expect((await h.pool.query(`SELECT version FROM view.version_1 WHERE name = 'owned-1'`)).rows).toEqual([{ version: 3 }]);
+  });
+
+  it('are read again after a view was exchanged for its rebuild, and where the connection that tells of it broke', async () => {
+    const m = await listening([tallies]);
+    await m.store.append([counted(m, 'owned-6', 0)]);
+    const other = h.another([]);
+    let version = 1;
+    const damaged = async (): Promise<number | undefined> => {
+      await h.pool.query(`UPDATE view.tally_1 SET total = 100 WHERE name = 'owned-6'`);
+      await m.store.append([counted(m, 'owned-6', version++)]);
+      return tally('owned-6');
+    };
+    expect(await damaged()).toBe(2);
+    const before = m.hints.epoch;
+    await new Rebuild(other.log, other.pool, tallies).replace();
+    await until('it has heard', 10_000, async () => m.hints.epoch !== before);
+    expect(await damaged()).toBe(101);
+    expect(await damaged()).toBe(102);
+    expect(await h.cut('SELECT 1 AS hears_of_views')).toBeGreaterThan(0);
+    await until('it listens again', 10_000, async () => m.troubles.length > 0 && m.hints.epoch !== undefined);
+    expect(await damaged()).toBe(101);
   });
 
   it('are right when processes take turns, and are left alone by an append that comes too late', async () => {

@@ -160,10 +160,10 @@ export class PostgresEventStore implements EventStore {
     const runs = appends.map(({ stream, expected, events: its }) => ({ stream, expected, after: expected, events: its }));
     const { original } = this;
     if (!original && checkpoints.length === 0) {
-      const known = this.#memory.attempt(appends);
+      const known = this.#memory.attempt(appends, this.hints.epoch);
       if (await writeAtOnce(this.pool, this.inline, runs, events, known)) return known.committed();
     }
-    const known = this.#memory.attempt(appends);
+    const known = this.#memory.attempt(appends, this.hints.epoch);
     if (!original) await pipelined(this.pool, (db) => writeDecisions(db, this.inline, runs, events, () => moveIn(db, checkpoints), known));
     else {
       let batch: Promise<Batch>;

@@ -21,8 +21,15 @@ interface Kept {
 export class RowMemory {
   readonly #kept = new LRUCache<string, Kept>({ maxSize: MOST, sizeCalculation: ({ size }) => size });
 
-  /** What is known where these appends begin. */
-  attempt(appends: readonly Append[]): Attempt {
+  #epoch: number | undefined;
+
+  /**
+   * What is known where these appends begin.
+   * @param epoch see `Hints`: rows of another one count for nothing, and so do all without one.
+   */
+  attempt(appends: readonly Append[], epoch: number | undefined): Attempt {
+    if (epoch === undefined || epoch !== this.#epoch) this.#kept.clear();
+    this.#epoch = epoch;
     return new Attempt(this.#kept, appends);
   }
 }

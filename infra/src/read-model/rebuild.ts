@@ -1,6 +1,7 @@
 import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
+import { EXCHANGED } from '../event-log/hints.js';
 import { inStep } from '../event-log/in-step.js';
 import { guarded, transaction } from './database.js';
 import { Projector, type Queryable } from './projector.js';
@@ -210,7 +211,7 @@ export class Rebuild {
       const heads = await this.#heads(db);
       await this.#readUpTo(reached, heads, db);
       await this.#held();
-      await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} SET SCHEMA view`);
+      await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} SET SCHEMA view; NOTIFY kiroku, '${EXCHANGED}'`);
       if (this.projection.inline) return;
       for (const place of this.#places)
         await db.query(

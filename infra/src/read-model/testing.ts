@@ -21,6 +21,7 @@ export const sha256 = (n: number): string => n.toString(16).padStart(64, '0');
 /** What one process stands on. */
 export interface Member {
   readonly pool: pg.Pool;
+  readonly hints: Hints;
   readonly log: PostgresEventLog;
   readonly store: PostgresEventStore;
   readonly engine: Engine & { readonly clock: ReturnType<typeof fixedClock> };
@@ -57,7 +58,7 @@ export async function testHistory(): Promise<TestHistory> {
       await hints.close();
       await pool.end();
     };
-    const member = { pool, log, store, engine: { store, clock, ids: systemIds() }, troubles, close };
+    const member = { pool, hints, log, store, engine: { store, clock, ids: systemIds() }, troubles, close };
     members.push(member);
     return member;
   };

@@ -83,5 +83,5 @@ function paperEngine({ clock, ids }: Pick<Engine, 'clock' | 'ids'>, pool: pg.Poo
 const paperHints = (): Hints => {
   const wait = (_topic: unknown, _partition: unknown, _seen: unknown, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-  return { seen: () => 0, send: () => undefined, wait, pause: (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal, ref: false }).catch(() => undefined) } as unknown as Hints;
+  return { epoch: 0, seen: () => 0, send: () => undefined, wait, pause: (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal, ref: false }).catch(() => undefined) } as unknown as Hints;
 };
