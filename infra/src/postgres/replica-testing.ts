@@ -31,6 +31,9 @@ export interface ReplicaRig {
   remove(): Promise<void>;
 }
 
+/** SQLSTATE of a statement that stood in the way of replay: `max_standby_streaming_delay` lets it wait for none, the rig's own included. */
+const CONFLICT = '40001';
+
 /** What belongs to the primary's own run, and WAL, which is streamed. */
 const NOT_COPIED = ['postmaster.pid', 'postmaster.opts', 'pg_wal', 'pg_replslot', 'pg_stat_tmp', 'current_logfiles'];
 
@@ -77,7 +80,7 @@ async function startInRecovery(more: Readonly<Record<string, string>>, fill: (da
     wal_retrieve_retry_interval: '100ms', max_standby_streaming_delay: '0', ...more,
   };
   let server: ServerProcess | undefined;
-  const query = async (text: string): Promise<readonly unknown[]> => {
+  const ask = async (text: string): Promise<readonly unknown[]> => {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
     client.on('error', () => undefined); // told by the query as well
     try {
@@ -85,6 +88,16 @@ async function startInRecovery(more: Readonly<Record<string, string>>, fill: (da
       return (await client.query(text)).rows as readonly unknown[];
     } finally {
       await client.end().catch(() => undefined);
+    }
+  };
+  /** Again as long as replay is what ends it; any other error at once. */
+  const query = async (text: string): Promise<readonly unknown[]> => {
+    for (let left = 20; ; left--) {
+      try {
+        return await ask(text);
+      } catch (error) {
+        if (left === 0 || (error as { code?: unknown }).code !== CONFLICT) throw error;
+      }
     }
   };
   let frozen: readonly number[] = [];
