@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type PostgresRig, startPostgresServer } from '@kiroku/infra/rig/engines/postgres.js';
+import { makeCertificate } from '@kiroku/infra/rig/test-ca.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import { type Wait, waitHere, WaitedInVain, Waiting } from '@kiroku/infra/supervise/waiting.js';
 import { prepare } from './prepare.js';
@@ -52,5 +56,18 @@ describe('a start with a PostgreSQL that is away', () => {
     stranger.pathname = '/nowhere';
     await expect(start(stranger.href)).rejects.toThrow('nowhere');
     expect(said).toEqual([]);
+  });
+});
+
+describe('a start with a Kafka whose port speaks TLS, and settings that say no', () => {
+  it('ends at once and names the setting', async () => {
+    patiently(Infinity);
+    const listener = createServer(await makeCertificate({ names: ['127.0.0.1'] })).on('tlsClientError', () => undefined).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    Object.assign(process.env, { KIROKU_EVENT_LOG: 'kafka', KIROKU_KAFKA_BROKERS: `127.0.0.1:${port}` });
+    await expect(start()).rejects.toThrow(`127.0.0.1:${port} speaks TLS: set KIROKU_KAFKA_TLS=on`);
+    expect(said).toEqual([]);
+    listener.close();
   });
 });

@@ -3,10 +3,12 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { emptyDatabase, type KafkaMember, openMember } from '@kiroku/infra/event-log/kafka-testing.js';
 import type { TestPostgres } from '@kiroku/infra/postgres/testing.js';
 import { type KafkaRig, startKafka } from '@kiroku/infra/rig/engines/kafka.js';
+import { mendTimers } from '@kiroku/infra/event-log/kafkajs-timers.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import { Kafka, logLevel } from 'kafkajs';
 import { FORWARDER, runForwarder } from './forwarder.js';
 
+mendTimers();
 let rig: KafkaRig;
 beforeAll(async () => void (rig = await startKafka({ brokers: 3 })));
 afterAll(() => rig.stop());

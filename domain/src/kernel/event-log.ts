@@ -53,6 +53,8 @@ export interface Consumer {
    * does more per transaction. Asked after each slice. Default 0.
    */
   pace?(): number;
+  /** ms; when no event has come for so long the pace is not waited for: there is no rush to stand aside for. Default: it is. */
+  readonly lull?: number;
   /** Asked each time a partition is gained. The consumer keeps the position itself, in the same transaction as its results. */
   start(topic: Topic, partition: number): Promise<number>;
   /**
@@ -70,6 +72,11 @@ export interface Subscription {
   stop(): Promise<void>;
 }
 
+export interface AppendOptions {
+  /** Nobody waits for it: it is not rejected sooner because the log is known to be away. */
+  readonly patient?: boolean;
+}
+
 /**
  * Everything that happened, replayable from any position.
  * `append` is durable when it resolves. Entries of one call that share topic and key are kept together or not at all;
@@ -77,7 +84,7 @@ export interface Subscription {
  * A reader never skips an event that commits late: what lies below `head` is complete and never changes.
  */
 export interface EventLog {
-  append(entries: readonly Entry[]): Promise<void>;
+  append(entries: readonly Entry[], options?: AppendOptions): Promise<void>;
   partitions(topic: Topic): number;
   /** The position that the next event will get. */
   head(topic: Topic, partition: number): Promise<number>;

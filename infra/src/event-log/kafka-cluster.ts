@@ -7,6 +7,8 @@ import { type ClusterState, initProducerId, type KafkaRequest, metadata, type Pl
 /** ms for which brokers that start are waited for, and between two tries. */
 const PATIENCE = 10_000;
 const PAUSE = 100;
+/** ms between two looks whether brokers are back, of which none answered. */
+const LOOK = 1_000;
 
 /** The brokers of a cluster, and which of them leads which partition. */
 export class KafkaCluster {
@@ -19,6 +21,8 @@ export class KafkaCluster {
   #answered: string | undefined;
   #refreshing: Promise<ClusterState> | undefined;
   #closed = false;
+  #silence: { readonly since: number; readonly failure: Error } | undefined;
+  #looking: NodeJS.Timeout | undefined;
 
   /** @param topics whose leaders are wanted. */
   constructor(
@@ -43,12 +47,27 @@ export class KafkaCluster {
 
   /** Asks anew who leads what; those who ask at the same time share the answer. @throws when no broker answers. */
   refresh(): Promise<ClusterState> {
-    return (this.#refreshing ??= this.#ask(metadata(this.topics))
-      .then((state) => {
-        this.#learn(state);
-        return state;
-      })
-      .finally(() => (this.#refreshing = undefined)));
+    return (this.#refreshing ??= this.#look().finally(() => (this.#refreshing = undefined)));
+  }
+
+  /** What all brokers fail with, when none has answered for so long (ms). Whether one does again is found out without anybody asking. */
+  silence(ms: number): Error | undefined {
+    return this.#silence && performance.now() - this.#silence.since >= ms ? this.#silence.failure : undefined;
+  }
+
+  async #look(): Promise<ClusterState> {
+    const since = this.#silence?.since ?? performance.now();
+    try {
+      const state = await this.#ask(metadata(this.topics));
+      this.#silence = undefined;
+      this.#learn(state);
+      return state;
+    } catch (error) {
+      this.#silence = { since, failure: new Error(`Kafka: no broker answers: ${error instanceof Error ? error.message : String(error)}`, { cause: error }) };
+      clearTimeout(this.#looking);
+      if (!this.#closed) this.#looking = setTimeout(() => void this.refresh().catch(() => undefined), LOOK).unref(); // who is told is whoever asks
+      throw error;
+    }
   }
 
   /** A number that nobody has had before. Just after a start the brokers may need a while to give any. */
@@ -108,6 +127,7 @@ export class KafkaCluster {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#looking);
     for (const link of this.#links.values()) link.close();
   }
 }

@@ -6,8 +6,8 @@ export const BATCH_SIZE = 960 << 10;
 
 /** Records that are written together or not at all. */
 export interface Unit { readonly place: Place; readonly records: readonly NewRecord[] }
-/** `until`: when its caller is told that it takes too long, by `performance.now()`. */
-interface Waiting extends Unit { readonly size: number; readonly until: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+/** When its caller is told that it takes too long, by `performance.now()`: `until`; while no broker answers, `moment`. */
+interface Waiting extends Unit { readonly size: number; readonly until: number; readonly moment: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 export interface Identity { readonly producerId: number; readonly epoch: number }
 
@@ -65,16 +65,20 @@ export class Lane {
 
   /**
    * Tells those who have waited too long. What was not yet tried is surely not written and is forgotten.
+   * @param away why no broker answers, when none has for long. What is under way to one is waited for all the same.
    * @returns whether nobody waits any more for the batch, and it is not under way.
    */
-  tellLate(patience: number): boolean {
+  tellLate(patience: number, away: Error | undefined): boolean {
     const now = performance.now();
     const late = (unit: Waiting): boolean => unit.until <= now;
-    const error = this.tooLate(patience);
-    const n = this.waiting.findIndex((unit) => !late(unit));
-    for (const unit of this.waiting.splice(0, n === -1 ? this.waiting.length : n)) unit.reject(error);
-    for (const unit of this.batch?.units ?? []) if (late(unit)) unit.reject(error);
-    return this.batch !== undefined && !this.sending && this.batch.units.every(late);
+    const gone = (unit: Waiting): boolean => late(unit) || (away !== undefined && unit.moment <= now);
+    const tell = (unit: Waiting): void => unit.reject(late(unit) || !away ? this.tooLate(patience) : away);
+    const waiting = this.waiting.splice(0);
+    for (const unit of waiting) if (gone(unit)) tell(unit);
+    else this.waiting.push(unit);
+    const over = this.sending ? late : gone;
+    for (const unit of this.batch?.units ?? []) if (over(unit)) tell(unit);
+    return this.batch !== undefined && !this.sending && this.batch.units.every(gone);
   }
 
   tooLate(patience: number): Error {

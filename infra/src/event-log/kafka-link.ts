@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { mismatchOf } from './kafka-listener.js';
 import { type Credentials, openSocket, TIMES } from './kafka-options.js';
 import type { KafkaRequest } from './kafka-requests.js';
 import { WireReader } from './kafka-wire.js';
+import { mendTimers } from './kafkajs-timers.js';
 
 /**
  * What is used of kafkajs 2.2.4 below its public face, version pinned: connections with TLS and SASL, and the broker's list of versions.
@@ -14,7 +16,6 @@ interface KafkaJsConnection {
   readonly sessionLifetime: { toString(): string };
   isConnected(): boolean;
 }
-interface KafkaJsQueue { readonly pending: readonly unknown[]; scheduleCheckPendingRequests: (this: KafkaJsQueue) => void }
 interface KafkaJsPool {
   readonly pool: readonly KafkaJsConnection[];
   getConnection(index: number): Promise<KafkaJsConnection>;
@@ -36,10 +37,7 @@ function kafkaJs(): KafkaJs {
   const load = createRequire(import.meta.url);
   const Pool = load('kafkajs/src/network/connectionPool.js') as new (options: object) => KafkaJsPool;
   const Broker = load('kafkajs/src/broker/index.js') as new (options: object) => KafkaJsBroker;
-  const { prototype: queue } = load('kafkajs/src/network/requestQueue/index.js') as { readonly prototype: KafkaJsQueue };
-  // As it is, every connection sets itself a timer of 1 ms again and again for as long as it lives.
-  const check = queue.scheduleCheckPendingRequests;
-  queue.scheduleCheckPendingRequests = function () { if (this.pending.length > 0) check.call(this); };
+  mendTimers();
   return (loaded = { pool: (options) => new Pool(options), broker: (options) => new Broker(options) });
 }
 
@@ -61,6 +59,8 @@ export class KafkaLink {
   #wire: Promise<Wire> | undefined;
   #current: Wire | undefined;
   #closed = false;
+  /** Whether a connection was ever made: then settings fit. */
+  #known = false;
 
   constructor(
     readonly host: string,
@@ -104,11 +104,15 @@ export class KafkaLink {
   #connect(): Promise<Wire> {
     const opening = connectTo(this.host, this.port, this.credentials, this.clientId).then(
       (wire) => {
+        this.#known = true;
         if (this.#closed) cut(wire, 'closed');
         return (this.#current = wire);
       },
-      (error: unknown) => {
+      async (error: unknown) => {
+        const mismatch = this.#known ? undefined : await mismatchOf(error, this, this.credentials.ssl !== undefined);
         if (this.#wire === opening) this.#wire = undefined;
+        // Without its cause, which looks like something that passes.
+        if (mismatch) throw new Error(`Kafka: ${mismatch}`);
         throw new Error(`Kafka: no connection to ${this.address}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
       },
     );

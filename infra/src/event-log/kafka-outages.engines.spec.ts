@@ -96,10 +96,10 @@ describe('the Kafka event log when brokers fail', () => {
     const h = await open(3_000);
     await h.log.append([{ topic: 'session', key: 'before', event: fact(1) }]);
     await rig.kill();
-    for (const n of [2, 3]) {
+    for (const [n, words, ms] of [[2, /not acknowledged in 3000 ms/, 6_000], [3, /no broker answers: .*ECONNREFUSED/, 2_500]] as const) {
       const began = performance.now();
-      await expect(h.log.append([{ topic: 'session', key: 'before', event: fact(n) }])).rejects.toThrow(/not acknowledged in 3000 ms/);
-      expect(performance.now() - began).toBeLessThan(6_000);
+      await expect(h.log.append([{ topic: 'session', key: 'before', event: fact(n) }])).rejects.toThrow(words);
+      expect(performance.now() - began).toBeLessThan(ms);
     }
     await expect(h.log.head('session', 0)).rejects.toThrow(/Kafka/);
     await rig.start();

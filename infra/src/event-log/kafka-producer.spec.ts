@@ -17,12 +17,15 @@ class Brokers {
   readonly #leaders = new Map<number, number>();
   readonly requests: number[] = [];
   ids = 0;
+  /** Why none answers, when none has for long. */
+  silence: Error | undefined;
 
   constructor(private readonly fates: Fate[]) {}
 
   readonly cluster = {
     leader: ({ partition }: { partition: number }) => this.#leaders.get(partition) ?? partition % 3,
     refresh: () => Promise.resolve({ clusterId: 'c', brokers: [], topics: [] }),
+    silence: () => this.silence,
     producerId: () => Promise.resolve({ producerId: ++this.ids, epoch: 0 }),
     send: async <T>(node: number, request: KafkaRequest<T>): Promise<T> => {
       const fate = this.fates.shift() ?? 'ok';
@@ -41,7 +44,7 @@ class Brokers {
       wire.int32(1).string(TOPIC).array(answers, ({ partition, code }) => wire.int32(partition).int16(code).int64(0).int64(-1).int64(0));
       return request.parse(new WireReader(wire.int32(0).done()));
     },
-  } satisfies Pick<KafkaCluster, 'leader' | 'refresh' | 'producerId' | 'send'>;
+  } satisfies Pick<KafkaCluster, 'leader' | 'refresh' | 'silence' | 'producerId' | 'send'>;
 
   /** From now on nothing befalls anything. */
   heal(): void {
@@ -138,6 +141,21 @@ describe('a producer', () => {
     await expect(b).rejects.toMatchObject({ cause: { message: 'Kafka: writing to k.mail/0: NOT_ENOUGH_REPLICAS' } });
     await producer.close();
     expect(brokers.logs.get(0)).toBeUndefined();
+  });
+
+  it('waits a moment only while no broker has answered for long, for what nobody waits for as long as ever, and writes again when one does', async () => {
+    const brokers = new Brokers([]);
+    const producer = producerTo(brokers, { patience: 3_000 });
+    brokers.silence = new Error('nobody there');
+    const began = performance.now();
+    const patient = producer.append(unit(0, 'patient'), { patient: true });
+    await expect(producer.append(unit(0, 'hasty'))).rejects.toThrow('nobody there');
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(performance.now() - began).toBeLessThan(2_500);
+    brokers.silence = undefined;
+    await Promise.all([patient, producer.append(unit(0, 'next'))]);
+    expect(brokers.logs.get(0)).toEqual(['patient', 'next']);
+    await producer.close();
   });
 
   it('splits what is more than a batch, and never a unit', async () => {

@@ -1,3 +1,4 @@
+import type { AppendOptions } from '@kiroku/domain/kernel/event-log.js';
 import { whenGathered } from '../platform/gathering.js';
 import type { KafkaCluster } from './kafka-cluster.js';
 import { CODE, KafkaError, MAYBE_WRITTEN, PASSING, WRITER_LOST } from './kafka-codes.js';
@@ -25,6 +26,8 @@ const REQUEST_SIZE = 8 << 20;
 const PAUSE = 100;
 const LOOK = 500;
 const REPLICATION = 8_000;
+/** ms that an append is tried for while no broker has answered for as long as `patience`: it may be back this very moment. */
+const MOMENT = 1_000;
 /**
  * Writes to partitions, each batch once: a broker that sees producer id and sequence a second time knows the batch. What waits for the
  * same leader shares a request (group commit: what arrives while one is under way goes with the next); leaders do not wait for each other.
@@ -51,12 +54,13 @@ export class KafkaProducer {
   }
 
   /** Durable when it resolves. @throws any error: the outcome is unknown. */
-  append(unit: Unit): Promise<void> {
+  append(unit: Unit, { patient = false }: AppendOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('Kafka: closed'));
     const size = sizeOf(unit.records);
     return new Promise((resolve, reject) => {
       const lane = this.#lane(unit.place);
-      lane.waiting.push({ ...unit, size, until: performance.now() + this.options.patience, resolve, reject });
+      const now = performance.now();
+      lane.waiting.push({ ...unit, size, until: now + this.options.patience, moment: patient ? Infinity : now + MOMENT, resolve, reject });
       this.#looking ??= setInterval(() => this.#look(), Math.min(LOOK, this.options.patience / 4));
       this.#pump(lane);
     });
@@ -71,9 +75,14 @@ export class KafkaProducer {
     return made;
   }
 
+  /** Why no broker has answered for so long that nobody else need wait for it. Slow ones answer. */
+  get #away(): Error | undefined {
+    return this.cluster.silence(this.options.patience);
+  }
+
   #pump(lane: Lane): void {
     const leader = this.cluster.leader(lane.place);
-    if (leader === undefined) return this.#retry();
+    if (leader === undefined || this.#away) return this.#retry();
     if (this.#busy.has(leader)) return;
     this.#busy.add(leader);
     whenGathered(this.#served.get(leader) ?? 0, () => {
@@ -174,10 +183,11 @@ export class KafkaProducer {
 
   /** Tells those who have waited too long. What was not yet tried is surely not written and is forgotten. */
   #look(): void {
+    const away = this.#away;
     let some = false;
     for (const lane of this.#lanes.values()) {
       if (lane.batch === undefined && lane.waiting.length === 0) continue;
-      if (lane.tellLate(this.options.patience)) this.#giveUp(lane, lane.tooLate(this.options.patience));
+      if (lane.tellLate(this.options.patience, away)) this.#giveUp(lane, lane.tooLate(this.options.patience));
       some = true;
     }
     if (some) return;

@@ -6,6 +6,7 @@ import { KafkaAway } from './kafka-away.js';
 import type { KafkaCluster } from './kafka-cluster.js';
 import { type KafkaOptions, credentialsOf, openSocket, TIMES } from './kafka-options.js';
 import type { ClusterState } from './kafka-requests.js';
+import { mendTimers } from './kafkajs-timers.js';
 
 /** Of topics that are made here: more members can share them than machines are likely to be. Only one reads `decision`: its order is one. */
 const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 12, session: 4, decision: 1 };
@@ -98,6 +99,7 @@ async function untilLed(cluster: KafkaCluster, names: readonly string[]): Promis
 
 async function withAdmin<T>(options: KafkaOptions, use: (admin: Admin) => Promise<T>): Promise<T> {
   const { Kafka, logLevel } = (await import('kafkajs')).default;
+  mendTimers();
   const { ssl, sasl } = credentialsOf(options);
   const admin = new Kafka({
     brokers: [...options.brokers], clientId: options.clientId ?? 'kiroku', logLevel: logLevel.NOTHING, socketFactory: openSocket,

@@ -1,4 +1,4 @@
-import { type Consumer, type Entry, type EventLog, type Fact, partitionOf, type Positioned, type Subscription, type Topic } from '@kiroku/domain/kernel/event-log.js';
+import { type AppendOptions, type Consumer, type Entry, type EventLog, type Fact, partitionOf, type Positioned, type Subscription, type Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Ids } from '@kiroku/domain/kernel/clock.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
@@ -94,10 +94,10 @@ export class KafkaEventLog implements EventLog {
   }
 
   /** @throws RangeError when one key's events at once are larger than the topic takes; any other error: the outcome is unknown. */
-  async append(entries: readonly Entry[]): Promise<void> {
+  async append(entries: readonly Entry[], options?: AppendOptions): Promise<void> {
     const units = this.#units(entries);
     for (const unit of units) this.#producer.mustFit(unit);
-    await Promise.all(units.map((unit) => this.#producer.append(unit)));
+    await Promise.all(units.map((unit) => this.#producer.append(unit, options)));
     const types = new Map<string, number>();
     for (const { event } of entries) types.set(event.type, (types.get(event.type) ?? 0) + 1);
     for (const [type, count] of types) this.parts.appended?.(type, count);

@@ -6,7 +6,7 @@ interface Place { readonly topic: Topic; readonly partition: number }
 /** How often (ms) a member looks whether the shares changed. A dead member's partitions are free at once: its connection is gone. */
 const REBALANCE = 1_000;
 /** Advisory lock numbers from here on say "I am a member"; below are partitions. */
-const MEMBERS = 1 << 20;
+export const MEMBERS = 1 << 20;
 
 /**
  * Which partitions of a consumer group are this member's, by session advisory locks: (hash of group, partition). Each member

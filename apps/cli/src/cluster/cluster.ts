@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, it } from '@jest/globals';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
-import { groupNumber } from '@kiroku/infra/event-log/leases.js';
+import { groupNumber, MEMBERS } from '@kiroku/infra/event-log/leases.js';
 import { openPool } from '@kiroku/infra/read-model/database.js';
 import { type KafkaRig, startKafka } from '@kiroku/infra/rig/engines/kafka.js';
 import { endsOf } from '@kiroku/infra/rig/engines/kafka-topic.js';
@@ -25,9 +25,16 @@ interface Engines {
   readonly postgres: PostgresRig;
 }
 
+/** What one delivery process works on. */
+interface Share {
+  readonly node: string;
+  readonly partitions: number;
+}
+
 /** One of the machines that serve. */
 export class Node {
-  constructor(readonly name: string, readonly kiroku: Kiroku) {}
+  /** @param deliveries processes of delivery. */
+  constructor(readonly name: string, readonly kiroku: Kiroku, readonly deliveries: number) {}
 
   pop3(user: string): Promise<Pop3Client> {
     return Pop3Client.login({ host: this.kiroku.host, port: this.kiroku.ports.pop3s, tls: true }, addressOf(user), PASSWORD);
@@ -96,7 +103,7 @@ export class Cluster {
     this.#nodes = await Promise.all(
       NAMES.map(async (name, i) => {
         const place = i > 0 && !(machine instanceof Error) ? { host: machine.address, within: machine.within } : {};
-        return new Node(name, await Kiroku.start({ patience: 120_000, env: this.#env(name), ...place }));
+        return new Node(name, await Kiroku.start({ patience: 120_000, env: this.#env(name), ...place }), processesAt(name));
       }),
     );
     await this.one.kiroku.addDomain(DOMAIN);
@@ -125,8 +132,8 @@ export class Cluster {
       KIROKU_S3_ACCESS_KEY: s3.accessKey,
       KIROKU_S3_SECRET_KEY: s3.secretKey,
       KIROKU_S3_REGION: s3.region,
-      // The second has several processes of those roles that share work with their likes on the same machine.
-      ...(user === NAMES[1] && { KIROKU_SMTP_PROCESSES: '2', KIROKU_DELIVERY_PROCESSES: '2' }),
+      KIROKU_SMTP_PROCESSES: `${processesAt(user)}`,
+      KIROKU_DELIVERY_PROCESSES: `${processesAt(user)}`,
       KIROKU_SERVER_KEY: Buffer.alloc(32, 'key').toString('base64'),
     };
   }
@@ -137,12 +144,24 @@ export class Cluster {
 
   /** Partition of topic `mail` → the node whose delivery holds it. */
   async delivering(): Promise<Map<number, string>> {
-    const rows = await this.query<{ partition: number; name: string }>(
-      `SELECT l.objid::integer AS partition, a.usename::text AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       WHERE l.locktype = 'advisory' AND l.classid = $1::bigint::oid AND l.objid < 1000 AND l.granted`,
+    const held = (await this.#locks()).filter(({ number }) => number < MEMBERS);
+    return new Map(held.map(({ number, node }) => [number, node]));
+  }
+
+  /** Of every member of delivery's group, those without a partition as well. */
+  async shares(): Promise<readonly Share[]> {
+    const locks = await this.#locks();
+    const members = locks.filter(({ number }) => number >= MEMBERS);
+    return members.map(({ pid, node }) => ({ node, partitions: locks.filter((lock) => lock.pid === pid && lock.number < MEMBERS).length }));
+  }
+
+  /** What delivery's group holds in the database, by whose connection. */
+  #locks(): Promise<{ readonly pid: number; readonly number: number; readonly node: string }[]> {
+    return this.query(
+      `SELECT l.pid, l.objid::integer AS number, a.usename::text AS node FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+       WHERE l.locktype = 'advisory' AND l.classid = $1::bigint::oid AND l.granted`,
       [groupNumber('delivery')],
     );
-    return new Map(rows.map(({ partition, name }) => [partition, name]));
   }
 
   /** Partition → how far delivery has come, in topic `mail`. */
@@ -192,6 +211,9 @@ export class Cluster {
 }
 
 const NAMES = ['one', 'two'];
+
+/** Of smtp and of delivery. The second node has several, which share work with their likes on the same machine. */
+const processesAt = (node: string): number => (node === NAMES[1] ? 2 : 1);
 
 /** A cluster for all tests of the file. */
 export function useCluster(users: readonly string[]): Cluster {

@@ -43,7 +43,7 @@ const seconds = (ms: number): number => Math.round(ms / 100) / 10;
 /** Strikes under load, and waits until mail flows again everywhere. */
 export async function suffer(cluster: Cluster, load: Load, { what, strike, served, back, mend }: Fault): Promise<Outcome> {
   const { one, two } = cluster;
-  await bothHold(cluster, RECOVERY);
+  await evenlyShared(cluster, RECOVERY);
   const before = load.refusals;
   const decisions = await cluster.decisions();
   const began = performance.now();
@@ -146,8 +146,20 @@ async function holdsAll(cluster: Cluster, ms: number): Promise<void> {
   });
 }
 
-export async function bothHold(cluster: Cluster, ms: number): Promise<void> {
-  await until('both nodes deliver mail', ms, async () => new Set((await cluster.delivering()).values()).size === cluster.nodes.length);
+/**
+ * Resolves when every delivery process of both nodes has its fair share of the partitions: nothing moves any more then. One partition each
+ * would be less: the rest may still be with the other, or on its way.
+ */
+export async function evenlyShared(cluster: Cluster, ms: number): Promise<void> {
+  const partitions = (await cluster.accepted()).size;
+  const members = cluster.nodes.flatMap(({ name, deliveries }) => Array<string>(deliveries).fill(name)).sort();
+  const fair = Math.ceil(partitions / members.length);
+  await until('both nodes deliver their fair shares of mail', ms, async () => {
+    const shares = await cluster.shares();
+    const all = shares.reduce((sum, share) => sum + share.partitions, 0);
+    if (all === partitions && shares.every((share) => share.partitions <= fair) && shares.map(({ node }) => node).sort().join() === members.join()) return true;
+    throw new Error(`${partitions} partitions are shared like this: ${JSON.stringify(shares)}`);
+  });
 }
 
 /** Everything at once; then everything is started, in no order, as often as it takes. */

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import kafkajs, { type Admin, type KafkaMessage } from 'kafkajs';
+import { mendTimers } from '../../event-log/kafkajs-timers.js';
 import { until } from '../until.js';
 import type { KafkaRig } from './kafka.js';
 
+mendTimers();
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer), decompress: async (bytes: Buffer) => zstdDecompressSync(bytes) });
 

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
+import { mendTimers } from '../../event-log/kafkajs-timers.js';
 import { until } from '../until.js';
 import { KAFKA_USER, startKafka, type KafkaRig } from './kafka.js';
 
+mendTimers();
 const clientOf = (rig: KafkaRig): Kafka => new Kafka({ brokers: [...rig.brokers], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 50, retries: 30 } });
 
 async function withAdmin<T>(kafka: Kafka, use: (admin: Admin) => Promise<T>): Promise<T> {
@@ -15,8 +17,15 @@ async function withAdmin<T>(kafka: Kafka, use: (admin: Admin) => Promise<T>): Pr
   }
 }
 
-const makeTopic = (kafka: Kafka, topic: string, numPartitions: number): Promise<boolean> =>
-  withAdmin(kafka, (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions, replicationFactor: 3 }] }));
+/** Not by the client's own waiting for leaders: it takes the first answer of a broker that has not heard of the topic yet for an error. */
+const makeTopic = (kafka: Kafka, topic: string, numPartitions: number): Promise<void> =>
+  withAdmin(kafka, async (admin) => {
+    expect(await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor: 3 }] })).toBe(true);
+    await until(`${topic} has its leaders`, 30_000, async () => {
+      const [found] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics;
+      return found?.partitions.length === numPartitions && found.partitions.every(({ leader }) => leader >= 0);
+    });
+  });
 
 async function firstOf(kafka: Kafka, topic: string): Promise<string | undefined> {
   const consumer = kafka.consumer({ groupId: `reader-of-${topic}` });
