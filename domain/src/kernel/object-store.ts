@@ -13,6 +13,9 @@ export interface BodyRef {
 /** The store cannot write now (disk full, store unreachable or refusing). Temporary: answer 4xx, keep nothing, try again later. */
 export class StoreUnavailable extends Error {}
 
+/** It lies elsewhere, and nobody answers there: nothing is said about its space. */
+export class StoreOutOfReach extends StoreUnavailable {}
+
 /** No such body. */
 export class BodyMissing extends Error {
   constructor(readonly sha256: string) {

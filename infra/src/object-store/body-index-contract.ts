@@ -41,6 +41,12 @@ export function describeBodyIndex(
       expect([...(await index.find([name(1), name(2)])).keys()].sort()).toEqual([name(1), name(2)]);
     });
 
+    it('tells of bodies that it knows elsewhere, and of no others', async () => {
+      expect(await index.put([entry(1), entry(2)])).toEqual([]);
+      expect(await index.put([entry(1), entry(3), entry(3, { segment: 9 })])).toEqual([]);
+      expect(await index.put([entry(2, { segment: 9, storedAt: entry(2).storedAt + 5 }), entry(4)])).toEqual([entry(2, { storedAt: entry(2).storedAt + 5 })]);
+    });
+
     it('takes no entries as well as thousands', async () => {
       await index.put([]);
       await index.put(Array.from({ length: 5000 }, (_, i) => entry(i)));

@@ -33,8 +33,11 @@ export interface Share {
 export interface BodyIndex {
   /** Differs for every index ever made: a mark "indexed" counts for one index only. Hex and dashes. */
   identity(): Promise<string>;
-  /** Durable when it resolves. The first copy of a body keeps its place; a later one only makes `storedAt` later. */
-  put(entries: readonly BodyEntry[]): Promise<void>;
+  /**
+   * Durable when it resolves. The first copy of a body keeps its place; a later one only makes `storedAt` later.
+   * @returns the rows of bodies that have another place than the one given here.
+   */
+  put(entries: readonly BodyEntry[]): Promise<readonly BodyEntry[]>;
   /** Unknown ones are absent. */
   find(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>>;
   /** @param storedBefore epoch ms; what was stored then or later, also for another time, stays. */

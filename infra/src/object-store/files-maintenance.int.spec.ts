@@ -84,7 +84,7 @@ describe('a body that the index does not know', () => {
 describe('an index that is away', () => {
   class Moody extends MemoryBodyIndex {
     away = false;
-    override async put(entries: readonly BodyEntry[]): Promise<void> {
+    override async put(entries: readonly BodyEntry[]): Promise<readonly BodyEntry[]> {
       if (this.away) throw new Error('the index is away');
       return super.put(entries);
     }

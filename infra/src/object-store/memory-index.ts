@@ -11,11 +11,15 @@ export class MemoryBodyIndex implements BodyIndex {
     return this.#identity;
   }
 
-  async put(entries: readonly BodyEntry[]): Promise<void> {
+  async put(entries: readonly BodyEntry[]): Promise<readonly BodyEntry[]> {
+    const [fresh, elsewhere] = [new Set<string>(), new Set<string>()];
     for (const entry of entries) {
       const first = this.#rows.get(entry.sha256);
       this.#rows.set(entry.sha256, first ? { ...first, storedAt: Math.max(first.storedAt, entry.storedAt) } : entry);
+      if (!first) fresh.add(entry.sha256);
+      else if (!fresh.has(entry.sha256) && !samePlace(first, entry)) elsewhere.add(entry.sha256);
     }
+    return [...elsewhere].map((sha256) => this.#rows.get(sha256)!);
   }
 
   async find(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>> {

@@ -28,6 +28,10 @@ interface BodyRow {
   readonly stored_at: string;
 }
 
+const entryOf = ({ sha256, segment, offset, size, stored_at }: BodyRow): BodyEntry => ({
+  sha256, segment: Number(segment), offset: Number(offset), size: Number(size), storedAt: Number(stored_at),
+});
+
 /** The first place wins, the last time. */
 function onePerBody(entries: readonly BodyEntry[]): readonly BodyEntry[] {
   const rows = new Map<string, BodyEntry>();
@@ -59,15 +63,17 @@ export class PgBodyIndex implements BodyIndex {
     return rows[0].identity;
   }
 
-  async put(entries: readonly BodyEntry[]): Promise<void> {
-    if (entries.length === 0) return;
+  async put(entries: readonly BodyEntry[]): Promise<readonly BodyEntry[]> {
+    if (entries.length === 0) return [];
     // In the order of the key, so that two writers never wait for each other crosswise; one row per key, as the statement wants it.
     const sorted = onePerBody(entries).toSorted((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
-    await this.pool.query({
+    const { rows } = await this.pool.query<BodyRow>({
       name: 'object_body_put',
-      text: `INSERT INTO object_body (sha256, segment, "offset", size, stored_at)
-             SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-             ON CONFLICT (sha256) DO UPDATE SET stored_at = greatest(object_body.stored_at, excluded.stored_at)`,
+      text: `WITH given AS (SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS t(sha256, segment, "offset", size, stored_at)),
+                  kept AS (INSERT INTO object_body (sha256, segment, "offset", size, stored_at) SELECT * FROM given
+                           ON CONFLICT (sha256) DO UPDATE SET stored_at = greatest(object_body.stored_at, excluded.stored_at) RETURNING *)
+             SELECT encode(k.sha256, 'hex') AS sha256, k.segment, k."offset", k.size, k.stored_at
+             FROM kept k JOIN given g USING (sha256) WHERE (k.segment, k."offset") <> (g.segment, g."offset")`,
       values: [
         sorted.map((e) => bytea(e.sha256)),
         sorted.map((e) => e.segment),
@@ -76,6 +82,7 @@ export class PgBodyIndex implements BodyIndex {
         sorted.map((e) => e.storedAt),
       ],
     });
+    return rows.map(entryOf);
   }
 
   async find(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>> {
@@ -86,12 +93,7 @@ export class PgBodyIndex implements BodyIndex {
              FROM object_body WHERE sha256 = ANY($1::bytea[])`,
       values: [sha256.map(bytea)],
     });
-    return new Map(
-      rows.map(({ sha256, segment, offset, size, stored_at }) => [
-        sha256,
-        { sha256, segment: Number(segment), offset: Number(offset), size: Number(size), storedAt: Number(stored_at) },
-      ]),
-    );
+    return new Map(rows.map((row) => [row.sha256, entryOf(row)]));
   }
 
   async remove(sha256: readonly string[], storedBefore = Number.MAX_SAFE_INTEGER): Promise<void> {

@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import { StoreOutOfReach, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 
 const CODE = /^[A-Za-z][\w.-]{0,60}$/;
 
@@ -25,7 +25,7 @@ export const isPassing = (error: unknown): boolean => PASSING.has(codeOf(error))
 const STAYS = new Set(['HPE_INVALID_CONSTANT', 'ERR_SSL_WRONG_VERSION_NUMBER']);
 
 /** The server does not answer, or is not ready. */
-export class StoreAway extends StoreUnavailable {}
+export class StoreAway extends StoreOutOfReach {}
 
 const ABSENT = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion', 'InvalidRange']);
 

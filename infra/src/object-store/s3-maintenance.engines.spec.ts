@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { BodyMissing, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import { BodyMissing, StoreOutOfReach, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 import type { BodyEntry } from './body-index.js';
 import { get, put } from './contract.js';
 import { MemoryBodyIndex } from './memory-index.js';
 import type { S3ObjectStore } from './s3.js';
+import { objectOf } from './s3-name.js';
+import { keyOf } from './s3-objects.js';
 import { PART } from './s3-upload.js';
 import { inLanes } from './s3-retry.js';
 import { TestBucket } from './s3-testing.js';
@@ -34,7 +36,7 @@ afterAll(() => s3.stop());
 /** An index whose database can go away. */
 class FailingIndex extends MemoryBodyIndex {
   away = false;
-  override put(entries: readonly BodyEntry[]): Promise<void> {
+  override put(entries: readonly BodyEntry[]): Promise<readonly BodyEntry[]> {
     return this.away ? Promise.reject(new Error('the database has gone away')) : super.put(entries);
   }
 }
@@ -52,7 +54,7 @@ describe('a body that reached the bucket but not the index', () => {
   it.each([3000, LARGE, PART + 5])('of %d bytes was promised to nobody, can be stored again, and its first copy is removed', async (size) => {
     const store = await open();
     index.away = true;
-    await expect(put(store, bytesOf(size, 1))).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(put(store, bytesOf(size, 1))).rejects.toBeInstanceOf(StoreOutOfReach);
     index.away = false;
     expect((await s3.objects(prefix)).length).toBe(1);
     const ref = await put(store, bytesOf(size, 1));
@@ -169,6 +171,33 @@ describe('two processes', () => {
     expect({ count, bytes }).toEqual({ count: 51, bytes: bodies.reduce((sum, { length }) => sum + length, 0) });
     expect(storedBytes).toBeLessThan(2.1 * bytes);
     for (const body of bodies) expect((await get(other, await put(other, body))).equals(body)).toBe(true);
+  });
+});
+
+describe('a body that another process has kept', () => {
+  it('is put into the bucket once more at most: the next ones are looked up first, and the copy that nothing refers to is removed', async () => {
+    const [one, other] = [await open(), await open()];
+    const refs = [await put(one, bytesOf(3000, 1)), await put(one, bytesOf(3000, 2)), await put(one, bytesOf(3000, 3))];
+    const first = await rows(index, hex(refs));
+    const before = other.requests.put;
+    for (const [i, ref] of refs.entries()) expect(await put(other, bytesOf(3000, i + 1))).toEqual(ref);
+    expect(other.requests.put - before).toBe(1);
+    expect((await rows(index, hex(refs))).map(({ segment, offset }) => ({ segment, offset }))).toEqual(first.map(({ segment, offset }) => ({ segment, offset })));
+    expect((await s3.objects(prefix)).length).toBe(4);
+    expect(await other.compact()).toBeGreaterThan(3000);
+    expect((await s3.objects(prefix)).length).toBe(3);
+    for (const [i, ref] of refs.entries()) expect((await get(other, ref)).equals(bytesOf(3000, i + 1))).toBe(true);
+  });
+
+  it.each([['before any look', 1], ['after one', 2]])('and whose object is gone is kept anew, %s', async (_, lost) => {
+    const [one, other] = [await open(), await open()];
+    const refs = [await put(one, bytesOf(3000, 1)), await put(one, bytesOf(3000, 2))];
+    const [row] = await rows(index, [refs[lost - 1]!.sha256]);
+    await s3.client.removeObject(s3.bucket, `${prefix}/${keyOf(objectOf(row!))}`);
+    for (const seed of [1, 2]) await put(other, bytesOf(3000, seed));
+    expect((await rows(index, [row!.sha256]))[0]).not.toMatchObject({ segment: row!.segment, offset: row!.offset });
+    const third = await open();
+    for (const [i, ref] of refs.entries()) expect((await get(third, { sha256: ref.sha256, size: ref.size })).equals(bytesOf(3000, i + 1))).toBe(true);
   });
 });
 

@@ -1,11 +1,11 @@
 import type { Clock } from '@kiroku/domain/kernel/clock.js';
-import { type BodyRef, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import { type BodyRef, StoreOutOfReach } from '@kiroku/domain/kernel/object-store.js';
 import type { BodyEntry, BodyIndex, Place } from './body-index.js';
 import type { Bucket } from './s3-bucket.js';
 import { tailBytes } from './s3-format.js';
 import { codeOf } from './s3-errors.js';
 import { objectOf } from './s3-name.js';
-import { keyOf, type Objects, type PackedBody } from './s3-objects.js';
+import { keyOf, type Objects } from './s3-objects.js';
 import { Packer } from './s3-packer.js';
 import type { Reader } from './s3-reader.js';
 import { inLanes } from './s3-retry.js';
@@ -26,7 +26,11 @@ export interface ShelfOptions {
   readonly grace: number;
 }
 
-const indexUnavailable = (cause: unknown): StoreUnavailable => new StoreUnavailable(`the index of bodies does not answer: ${codeOf(cause)}`, { cause });
+const placeOf = ({ segment, offset }: Place): Place => ({ segment, offset });
+
+function unavailable(cause: unknown): never {
+  throw new StoreOutOfReach(`the index of bodies does not answer: ${codeOf(cause)}`, { cause });
+}
 
 interface Incoming {
   readonly sha256: string;
@@ -34,14 +38,9 @@ interface Incoming {
   readonly parts: readonly Uint8Array[];
 }
 
-/** What came together. */
-interface Sorted {
-  readonly bodies: readonly Size[];
-  /** Those to be put into the bucket. */
-  readonly fresh: readonly PackedBody[];
-  /** Those that lie there already. */
+/** Of some bodies: those that lie in the bucket, and the rows of those that do not. */
+interface Found {
   readonly whole: ReadonlyMap<string, Place>;
-  /** Rows whose bodies are not there. */
   readonly lost: readonly BodyEntry[];
 }
 
@@ -55,6 +54,8 @@ export class Shelf {
   readonly #packer: Packer<Incoming, BodyEntry>;
   /** Oldest first. */
   readonly #recent = new Map<string, { readonly place: Place; readonly at: number }>();
+  /** Whether the index is asked before the bucket is: bodies that are there already come in runs, and nearly all others are new. */
+  #askFirst = false;
 
   constructor(private readonly options: ShelfOptions) {
     this.#packer = new Packer((bodies, waited) => this.#send(bodies, waited));
@@ -70,59 +71,73 @@ export class Shelf {
   }
 
   async #send(bodies: readonly Incoming[], waited: number): Promise<readonly BodyEntry[]> {
-    const storedAt = this.options.clock.now();
+    const { objects, clock } = this.options;
+    const storedAt = clock.now();
     const different = [...new Map(bodies.map((body) => [body.sha256, body])).values()];
     const { whole, lost } = await this.#known(different);
     const fresh = different.filter(({ sha256 }) => !whole.has(sha256)).map((body) => ({ ...body, storedAt }));
-    const entries = fresh.length > 0 ? await this.#keepNew({ bodies: different, fresh, whole, lost }, waited) : await this.#keepAt(different, whole, lost, storedAt);
-    const bySha256 = new Map(entries.map((entry) => [entry.sha256, entry]));
-    return bodies.map(({ sha256 }) => bySha256.get(sha256)!);
-  }
-
-  async #keepNew({ bodies, fresh, whole, lost }: Sorted, waited: number): Promise<readonly BodyEntry[]> {
-    const { objects } = this.options;
     const name = objects.begin();
     try {
-      const { places } = await objects.pack(name, fresh, waited);
+      const { places } = fresh.length > 0 ? await objects.pack(name, fresh, waited) : { places: [] };
       const all = new Map([...whole, ...fresh.map(({ sha256 }, i) => [sha256, places[i]!] as const)]);
-      return await this.#keepAt(bodies, all, lost, fresh[0]!.storedAt);
+      const entries = new Map(different.map(({ sha256, size }) => [sha256, { sha256, size, storedAt, ...placeOf(all.get(sha256)!) }]));
+      await this.#keepPacked(entries, lost);
+      return bodies.map(({ sha256 }) => entries.get(sha256)!);
     } finally {
       objects.end(name);
     }
   }
 
-  async #keepAt(bodies: readonly Size[], places: ReadonlyMap<string, Place>, lost: readonly BodyEntry[], storedAt: number): Promise<readonly BodyEntry[]> {
-    const entries = bodies.map(({ sha256, size }) => {
-      const { segment, offset } = places.get(sha256)!;
-      return { sha256, size, storedAt, segment, offset };
-    });
-    await this.keep(entries, lost);
-    return entries;
+  /** Of a body that the index knows elsewhere the copy there counts if it is whole, else this one. */
+  async #keepPacked(entries: Map<string, BodyEntry>, lost: readonly BodyEntry[]): Promise<void> {
+    const elsewhere = await this.keep([...entries.values()], lost);
+    if (elsewhere.length === 0) return;
+    this.#askFirst = true;
+    const there = await this.#lookAt(elsewhere);
+    await this.#move(there.lost, entries);
+    for (const row of elsewhere) {
+      if (there.whole.has(row.sha256)) entries.set(row.sha256, row);
+      this.#remember(entries.get(row.sha256)!);
+    }
   }
 
   /**
    * Tells the index. A body that it knows elsewhere stays there, unless that copy is lost.
    * @param lost rows whose body is not there.
+   * @returns rows of other bodies that it knows elsewhere: nobody has looked whether they are there.
    */
-  async keep(entries: readonly BodyEntry[], lost: readonly BodyEntry[]): Promise<void> {
-    try {
-      await this.options.index.put(entries);
-      const places = new Map(entries.map((entry) => [entry.sha256, entry]));
-      await this.options.index.move(lost.map((row) => ({ sha256: row.sha256, from: row, to: places.get(row.sha256)! })));
-    } catch (error) {
-      throw indexUnavailable(error);
-    }
-    for (const entry of entries) this.#remember(entry);
+  async keep(entries: readonly BodyEntry[], lost: readonly BodyEntry[]): Promise<readonly BodyEntry[]> {
+    const rows = await this.options.index.put(entries).catch(unavailable);
+    await this.#move(lost, new Map(entries.map((entry) => [entry.sha256, entry])));
+    const seen = new Set(lost.map(({ sha256 }) => sha256));
+    const elsewhere = rows.filter(({ sha256 }) => !seen.has(sha256));
+    const unseen = new Set(elsewhere.map(({ sha256 }) => sha256));
+    for (const entry of entries) if (!unseen.has(entry.sha256)) this.#remember(entry);
+    return elsewhere;
   }
 
-  /** Which of them lie in the bucket already, looked at with own eyes: a row alone would be a promise without a body. */
-  async #known(bodies: readonly Size[]): Promise<{ readonly whole: ReadonlyMap<string, Place>; readonly lost: readonly BodyEntry[] }> {
-    const whole = new Map<string, Place>();
+  async #move(lost: readonly BodyEntry[], to: ReadonlyMap<string, Place>): Promise<void> {
+    await this.options.index.move(lost.map((row) => ({ sha256: row.sha256, from: row, to: to.get(row.sha256)! }))).catch(unavailable);
+  }
+
+  /** Which of them lie in the bucket already, as far as it can be known before they are put there. */
+  async #known(bodies: readonly Size[]): Promise<Found> {
+    const recent = new Map<string, Place>();
     for (const { sha256 } of bodies) {
       const place = this.#recently(sha256);
-      if (place) whole.set(sha256, place);
+      if (place) recent.set(sha256, place);
     }
-    const rows = await this.#rows(bodies.filter(({ sha256 }) => !whole.has(sha256)).map(({ sha256 }) => sha256));
+    const others = bodies.filter(({ sha256 }) => !recent.has(sha256)).map(({ sha256 }) => sha256);
+    if (!this.#askFirst || others.length === 0) return { whole: recent, lost: [] };
+    const rows = await this.#rows(others);
+    this.#askFirst = rows.size > 0;
+    const { whole, lost } = await this.#lookAt([...rows.values()]);
+    return { whole: new Map([...recent, ...whole]), lost };
+  }
+
+  /** Looked at with own eyes: a row alone would be a promise without a body. */
+  async #lookAt(rows: readonly BodyEntry[]): Promise<Found> {
+    const whole = new Map<string, Place>();
     const lost: BodyEntry[] = [];
     await inLanes(LANES, rows.values(), async (row) => {
       const found = await this.options.reader.fetch(row, row);
@@ -133,11 +148,7 @@ export class Shelf {
   }
 
   async #rows(sha256: readonly string[]): Promise<ReadonlyMap<string, BodyEntry>> {
-    try {
-      return await this.options.index.find(sha256);
-    } catch (error) {
-      throw indexUnavailable(error);
-    }
+    return this.options.index.find(sha256).catch(unavailable);
   }
 
   /** The row of an equal large body, and whether its object has the right length. */
