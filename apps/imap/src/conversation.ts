@@ -22,7 +22,8 @@ export class Conversation {
   private errors = 0;
   private readonly source: CommandSource;
 
-  constructor(private readonly session: Session) {
+  /** @param asked told of each command. */
+  constructor(private readonly session: Session, private readonly asked: () => void) {
     this.source = new CommandSource(session);
   }
 
@@ -40,6 +41,7 @@ export class Conversation {
         if (session.ending === 'account-off' || session.ending === 'password-changed') return;
         if (!next) return session.hangUp('client-left');
         this.commands += 1;
+        this.asked();
         if ('status' in next) this.refuse(next);
         else await this.perform(next);
         this.source.forget();

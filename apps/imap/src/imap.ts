@@ -23,6 +23,9 @@ export class Imap implements Protocol {
   readonly shutdown = '';
   readonly timeout = '';
 
+  /** Of all sessions so far. */
+  commands = 0;
+
   constructor(
     private readonly ports: ImapPorts,
     private readonly options: ImapOptions,
@@ -39,7 +42,7 @@ export class Imap implements Protocol {
       const admitted = await this.admit(connection);
       if (admitted) {
         const session = new Session(connection, this.ports, this.options, admitted.settings, admitted.digests !== false);
-        conversation = new Conversation(session);
+        conversation = new Conversation(session, () => void this.commands++);
         reason = await converse(session, conversation);
       } else {
         reason = 'refused';

@@ -12,7 +12,9 @@ import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
 import { PostgresAdmission } from '@kiroku/infra/read-model/admission.js';
 import { PostgresDirectory } from '@kiroku/infra/read-model/directory.js';
 import { PostgresMailboxStore } from '@kiroku/infra/read-model/mailboxes/store.js';
+import { warmUp } from '@kiroku/infra/read-model/mailboxes/warm-up.js';
 import { BackgroundFiller } from '@kiroku/infra/read-model/search-index-background.js';
+import { whenIdle } from '@kiroku/infra/read-model/search-index-pace.js';
 import { BodyCache } from '@kiroku/infra/read-model/search-index-cache.js';
 import { sortColumns } from '@kiroku/infra/read-model/search-index-sorting.js';
 import { MailboxSearch } from '@kiroku/infra/read-model/search-index.js';
@@ -28,10 +30,12 @@ import { Standing } from './standing.js';
 const PATIENCE = 20_000;
 /** A command of one session must not wait for the search of another. */
 const CONNECTIONS = 12;
+/** Those that stay open while nobody asks for anything, so that the first who does finds their statements ready. */
+const KEPT = 2;
 
 /** The IMAP role. */
 export async function startImap(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = await openPlatform('imap', { postgres, config, connections: CONNECTIONS });
+  const platform = await openPlatform('imap', { postgres, config, connections: CONNECTIONS, kept: KEPT });
   const { pool, log, engine, sessions, trouble, metrics, logger, hints } = platform;
   const host = config.hostname ?? hostname();
   const admission = new PostgresAdmission(pool, engine);
@@ -68,17 +72,18 @@ export async function startImap(config: Config, postgres: PostgresConnection): P
   });
   metrics.gauge('kiroku_connections', 'Open connections', () => server.size);
   const listeners = await server.listen();
-  const filler = new BackgroundFiller({ pool, log, metrics, trouble, pack: (ids) => mailboxes.pack(ids) }, cache);
+  const filler = new BackgroundFiller({ pool, log, metrics, trouble, pack: (ids) => mailboxes.pack(ids) }, cache, {}, whenIdle({ asked: () => protocol.commands }));
   await filler.start();
   metrics.gauge('kiroku_certificate_expiry_seconds', 'Seconds until the first certificate expires', () => (certificates.expiresAt - engine.clock.now()) / 1000);
   platform.live(undefined, () => certificateWarnings(certificates.all, engine.clock.now()));
   const ending = new AbortController();
+  const warm = warmUp(pool, KEPT).catch(trouble);
   const rehearsal = rehearse(engine, ending.signal).then((refused) => refused.forEach((answer) => trouble(new Error(`rehearsal: ${answer}`))), trouble);
   logger.info({ listeners: listeners.map((l) => `${l.name} ${l.host}:${l.port}`) }, 'imap serves');
   return {
     drain: async () => {
       ending.abort();
-      await rehearsal;
+      await Promise.all([rehearsal, warm]);
       await Promise.all([server.drain(PATIENCE), filler.stop()]);
       await mailboxes.close();
       await bodies.close();

@@ -36,7 +36,7 @@ export class FactTrail {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, BATCH);
       try {
-        await this.log.append(batch);
+        await this.log.append(batch, { patient: true });
       } catch {
         this.dropped += batch.length;
       }

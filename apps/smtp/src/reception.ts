@@ -1,5 +1,5 @@
 import { Refusal } from '@kiroku/domain/kernel/decider.js';
-import { type BodyRef, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
+import { type BodyRef, StoreOutOfReach, StoreUnavailable } from '@kiroku/domain/kernel/object-store.js';
 import { canonical } from '@kiroku/domain/mail/address.js';
 import type { MessageAccepted } from '@kiroku/domain/mail/events.js';
 import type { HeaderFacts } from '@kiroku/domain/mail/header-scan.js';
@@ -23,7 +23,7 @@ export async function conclude(dialogue: Dialogue, envelope: Envelope, body: Inc
   } catch (error) {
     const refusal = refusalOf(error);
     if (!refusal) dialogue.trouble(error);
-    const outage = error instanceof StoreUnavailable ? 'store-unavailable' : 'temporary-failure';
+    const outage = error instanceof StoreOutOfReach ? 'store-away' : error instanceof StoreUnavailable ? 'store-unavailable' : 'temporary-failure';
     refuse(dialogue, envelope, body, verb, refusal?.reason ?? outage, refusal?.detail);
   }
 }

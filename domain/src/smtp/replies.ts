@@ -70,6 +70,7 @@ export const REPLIES = {
   'too-many-hops': '554 5.4.6 Too many hops: mail loop',
   'disk-low': '452 4.3.1 Insufficient system storage',
   'store-unavailable': '452 4.3.1 Insufficient system storage',
+  'store-away': '451 4.3.0 Temporary failure, try again later',
   'log-unavailable': '451 4.3.0 Temporary failure, try again later',
   'temporary-failure': '451 4.3.0 Temporary failure, try again later',
 

@@ -62,9 +62,11 @@ export async function runPartition(
 }
 
 async function keepPace(consumer: Consumer, began: number, control: PartitionControl): Promise<void> {
-  while (!control.stopping.aborted) {
+  for (let seen = control.seen(); !control.stopping.aborted; ) {
     const left = (consumer.pace?.() ?? 0) - (performance.now() - began);
     if (left <= 0) return;
-    await control.pause(Math.min(left, STEP));
+    await control.pause(Math.min(left, consumer.lull ?? STEP));
+    if (consumer.lull !== undefined && control.seen() === seen) return;
+    seen = control.seen();
   }
 }

@@ -55,18 +55,20 @@ export interface PlatformOptions {
    * smtp and pop3; nobody waits for views.
    */
   readonly nice?: number;
+  /** Connections that stay open while nothing happens. */
+  readonly kept?: number;
 }
 
 /**
  * In processes of the server, resolves when the engines are there.
  * @throws elsewhere when one that is not PostgreSQL does not answer; anywhere when it is not the one that this database belongs to.
  */
-export async function openPlatform(role: string, { postgres: address, config, connections = 6, nice = 0 }: PlatformOptions): Promise<Platform> {
+export async function openPlatform(role: string, { postgres: address, config, connections = 6, kept = 0, nice = 0 }: PlatformOptions): Promise<Platform> {
   const logger = openLogger(role);
   if (nice > 0) giveWay(process.pid, nice);
   const metrics = new Metrics(role);
   const trouble = reporter(logger, metrics);
-  const pool = openPool(address, connections, trouble, { byKey: BY_KEY.includes(role) });
+  const pool = openPool(address, connections, trouble, { byKey: BY_KEY.includes(role), kept });
   if (nice > 0 && 'host' in address) pool.on('connect', (client) => giveWay((client as { processID?: number }).processID, nice));
   const hints = new Hints(address, pool, trouble);
   const count = (type: string, by: number): void => metrics.count('kiroku_facts_total', 'Facts appended to the event log, by type', by, { type });

@@ -25,6 +25,8 @@ export interface Connecting {
   readonly timeout?: number;
   /** Tables are never read whole. */
   readonly byKey?: boolean;
+  /** Connections that a pool keeps open while nothing happens: a new one takes some ms, and again over the first run of each statement. */
+  readonly kept?: number;
 }
 
 /** Options for any connection. */
@@ -50,7 +52,7 @@ function withoutOptions(address: PostgresConnection): PostgresConnection & { rea
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
 export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined, how: Connecting = {}): pg.Pool {
-  const pool = new pg.Pool({ ...connectionOptions(address, how), max, idleTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({ ...connectionOptions(address, how), max, min: how.kept ?? 0, idleTimeoutMillis: 10_000 });
   pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
   return pool;
 }

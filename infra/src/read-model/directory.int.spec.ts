@@ -144,3 +144,28 @@ describe('IMAP', () => {
     expect(await directory.mayUseImap([ann, bob, gone, cid, h.engine.ids.uuid()] as string[])).toEqual(new Map([[ann, expect.stringMatching(/^[0-9a-f]{32}$/)]]));
   });
 });
+
+describe('a name that was asked for', () => {
+  /** Statements that `times` questions, one after another, lead to; answers count for a second at most. */
+  async function asked(directory: PostgresDirectory, pool: TestHistory['pool'], times: number): Promise<{ readonly statements: number; readonly seconds: number }> {
+    const began = performance.now();
+    let statements = 0;
+    const count = (): void => void statements++;
+    pool.on('acquire', count);
+    for (let n = 0; n < times; n++) expect(brief((await directory.lookup(['ann@x.test']))[0])).toBe('account ann@x.test');
+    pool.off('acquire', count);
+    return { statements, seconds: Math.ceil((performance.now() - began) / 1_000) };
+  }
+
+  it('is not asked for again while nothing is appended, and is after an append by anybody', async () => {
+    const { pool } = h.another();
+    const mine = new PostgresDirectory(pool, () => separators);
+    const quiet = await asked(mine, pool, 50);
+    expect(quiet.statements).toBeGreaterThan(0);
+    expect(quiet.statements).toBeLessThanOrEqual(1 + quiet.seconds);
+    for (let n = 0; n < 3; n++) {
+      await filledMailbox(h, 1);
+      expect((await asked(mine, pool, 1)).statements).toBe(1);
+    }
+  });
+});

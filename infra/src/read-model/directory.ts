@@ -3,6 +3,7 @@ import { canonical, domainOf } from '@kiroku/domain/mail/address.js';
 import type { AccountFacts, Directory, Resolved } from '@kiroku/domain/mail/directory-port.js';
 import type pg from 'pg';
 import type { CredentialSource, StoredCredentials } from '../auth/directory-authenticator.js';
+import { changeMark } from '../postgres/change-mark.js';
 import { gather } from './gather.js';
 
 interface AccountRow {
@@ -19,8 +20,14 @@ type Found =
 const ACCOUNT = `a.id, a.address, a.enabled, a.smtp, a.pop3, a.imap, a.quota, a.inbox,
   coalesce((SELECT sum(m.bytes) FROM view.mailbox_1 m WHERE m.account_id = a.id), 0)::bigint AS used`;
 
-/** The directory from its inline views. Everything that waits at the same time is one query. */
+/** Answers remembered; who asks for more names than that between two changes is asking for names that are not there. */
+const REMEMBERED = 10_000;
+
+/** The directory from its inline views. Everything that waits at the same time is one query, and none while nothing has changed (see `ChangeMark`). */
 export class PostgresDirectory implements Directory, CredentialSource {
+  readonly #answers = new Map<string, Resolved>();
+  /** What the answers hold for. */
+  #seen: string | undefined;
   readonly #ask = gather<Question, Resolved>((questions) => this.#query(questions));
   readonly #credentials = gather<string, StoredCredentials | undefined>((addresses) => this.#queryCredentials(addresses));
 
@@ -34,12 +41,29 @@ export class PostgresDirectory implements Directory, CredentialSource {
     return Promise.all(
       addresses.map((address) => {
         const asked = question(address, this.separators());
-        return asked ? this.#ask(asked) : Promise.resolve(resolve(undefined, EMPTY));
+        if (!asked) return Promise.resolve(resolve(undefined, EMPTY));
+        const known = this.#current(changeMark(this.pool).seen()).get(keyOf(asked));
+        return known ? Promise.resolve(known) : this.#ask(asked);
       }),
     );
   }
 
+  /** What is known as of the mark `seen`. */
+  #current(seen: string | undefined): Map<string, Resolved> {
+    if (seen === undefined || seen !== this.#seen || this.#answers.size >= REMEMBERED) this.#answers.clear();
+    this.#seen = seen;
+    return this.#answers;
+  }
+
   async #query(questions: readonly Question[]): Promise<readonly Resolved[]> {
+    const seen = changeMark(this.pool).seen();
+    const answers = await this.#resolve(questions);
+    // Another question may have seen a later mark meanwhile: these answers then hold for nobody else.
+    if (seen !== undefined && seen === this.#seen) questions.forEach((q, i) => this.#answers.set(keyOf(q), answers[i] as Resolved));
+    return answers;
+  }
+
+  async #resolve(questions: readonly Question[]): Promise<readonly Resolved[]> {
     const { rows } = await this.pool.query<Found>({
       name: 'directory-lookup',
       text: `SELECT 'domain' AS kind, NULL::uuid AS id, name AS address, enabled, NULL::boolean AS smtp, NULL::boolean AS pop3, NULL::boolean AS imap,
@@ -89,6 +113,9 @@ export class PostgresDirectory implements Directory, CredentialSource {
     return addresses.map((a) => found.get(a));
   }
 }
+
+/** All that an answer depends on, besides the directory. Addresses hold no NUL. */
+const keyOf = ({ exact, plain = '', domain }: Question): string => `${exact}\0${plain}\0${domain}`;
 
 const RELAYED: Resolved = { kind: 'remote', relay: true };
 const EMPTY: DirectoryRows = { domains: new Map(), accounts: new Map(), aliases: new Map(), wildcards: new Map() };

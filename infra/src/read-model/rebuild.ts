@@ -3,6 +3,7 @@ import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
 import { EXCHANGED } from '../event-log/hints.js';
 import { inStep } from '../event-log/in-step.js';
+import { changeMark } from '../postgres/change-mark.js';
 import { guarded, transaction } from './database.js';
 import { Projector, type Queryable } from './projector.js';
 import { viewConsumer } from './view-runner.js';
@@ -76,7 +77,7 @@ export class Rebuild {
       await this.#makeTable('');
       const nearly = await this.#alongside((db) => this.#catchUp(db));
       await this.#analyze();
-      await this.#takePlace(nearly);
+      await this.#takePlace(nearly).finally(() => changeMark(this.pool).move());
       return { view: this.projection.name, events: this.#done, seconds: (performance.now() - started) / 1000, rows: await this.#count('view') };
     });
   }

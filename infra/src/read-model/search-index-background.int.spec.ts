@@ -42,7 +42,7 @@ const value = async (metrics: Metrics, name: string): Promise<number> => ((await
 /** A machine that the test makes busy, and how often it was looked at. */
 function machine(busy: boolean) {
   const state = { busy, looks: 0 };
-  return { state, gate: whenIdle(() => (state.looks++, state.busy), 0, 1) satisfies Gate };
+  return { state, gate: whenIdle({ busy: () => (state.looks++, state.busy), usual: 0, longest: 1 }) satisfies Gate };
 }
 
 describe('filling the cache of bodies', () => {

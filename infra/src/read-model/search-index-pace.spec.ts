@@ -3,8 +3,8 @@ import { whenIdle } from './search-index-pace.js';
 
 /** A machine whose state the test says; rests last no time. */
 function machine() {
-  const state = { busy: false, alone: true, looks: 0 };
-  return { state, gate: whenIdle(() => (state.looks++, state.busy), 0, 0, () => () => state.alone) };
+  const state = { busy: false, alone: true, looks: 0, asked: 0, asking: 0 };
+  return { state, gate: whenIdle({ busy: () => (state.looks++, state.busy), usual: 0, longest: 0, watch: () => () => ((state.asked += state.asking), state.alone), asked: () => state.asked }) };
 }
 const open = new AbortController().signal;
 /** ms that a spell goes on. */
@@ -37,6 +37,21 @@ describe('work while the machine is idle', () => {
     state.busy = false;
     await waiting;
     expect(worked).toBe(true);
+  });
+
+  it('ends its spell when a client asks for something, and is a short one after that', async () => {
+    const { state, gate } = machine();
+    const went: boolean[] = [];
+    await gate(open, (more) => {
+      went.push(more());
+      state.asked++;
+      went.push(more());
+      return Promise.resolve();
+    });
+    expect(went).toEqual([true, false]);
+    const long = (await spell(gate)) ?? 0;
+    state.asking = 1; // while it rests
+    expect(long).toBeGreaterThan(2 * ((await spell(gate)) ?? 0));
   });
 
   it('is done one spell after another, and not at all when told to stop', async () => {

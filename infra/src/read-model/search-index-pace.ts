@@ -24,17 +24,25 @@ export type Gate = <T>(signal: AbortSignal, work: (more: () => boolean) => Promi
 /** Begins to watch; the answer says whether nothing else has gone on since, here or elsewhere on the machine. */
 export type Watch = () => () => boolean;
 
-/**
- * Opens while the machine has time to spare, and not before a pause. What else goes on is seen while this rests: then none of it is its own.
- * @param usual ms of pause. @param longest ms of pause while the machine is busy.
- */
-export function whenIdle(busy: () => boolean = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY, watch: Watch = watchMachine): Gate {
+export interface Idleness {
+  /** Has the machine no time to spare? */
+  readonly busy?: () => boolean;
+  /** ms of pause, as usual and while the machine is busy. */
+  readonly usual?: number;
+  readonly longest?: number;
+  readonly watch?: Watch;
+  /** How often clients have asked this process for something: a spell ends when they do, since it uses the thread that answers them. */
+  readonly asked?: () => number;
+}
+
+/** Opens while the machine has time to spare, and not before a pause. What else goes on is seen while this rests: then none of it is its own. */
+export function whenIdle({ busy = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY, watch = watchMachine, asked = () => 0 }: Idleness = {}): Gate {
   const turn = new Slots(1);
   let alone = false;
   const rest = async (ms: number, signal: AbortSignal): Promise<void> => {
-    const quiet = watch();
+    const [quiet, before] = [watch(), asked()];
     await pause(ms, undefined, { signal }).catch(() => undefined);
-    alone = quiet();
+    alone = quiet() && asked() === before;
   };
   return (signal, work) => turn.run(async () => {
     if (alone) await rest(Math.min(REST, usual), signal);
@@ -44,8 +52,8 @@ export function whenIdle(busy: () => boolean = new Politeness(USUAL, BUSY, ROOM)
       alone = false;
     }
     if (signal.aborted) return undefined;
-    const until = performance.now() + (alone ? LONG_SPELL : SPELL);
-    return work(() => !signal.aborted && performance.now() < until);
+    const [until, before] = [performance.now() + (alone ? LONG_SPELL : SPELL), asked()];
+    return work(() => !signal.aborted && performance.now() < until && asked() === before);
   });
 }
 

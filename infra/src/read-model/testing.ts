@@ -1,4 +1,5 @@
-import type { Entry } from '@kiroku/domain/kernel/event-log.js';
+import type { Entry, EventLog } from '@kiroku/domain/kernel/event-log.js';
+import type { EventStore } from '@kiroku/domain/kernel/event-store.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import type { Engine } from '@kiroku/domain/kernel/execute.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
@@ -22,8 +23,8 @@ export const sha256 = (n: number): string => n.toString(16).padStart(64, '0');
 export interface Member {
   readonly pool: pg.Pool;
   readonly hints: Hints;
-  readonly log: PostgresEventLog;
-  readonly store: PostgresEventStore;
+  readonly log: EventLog;
+  readonly store: EventStore;
   readonly engine: Engine & { readonly clock: ReturnType<typeof fixedClock> };
   /** Errors that nobody could be told. */
   readonly troubles: unknown[];
@@ -39,7 +40,10 @@ export interface TestHistory extends Member {
   cut(statement: string): Promise<number>;
 }
 
-export async function testHistory(): Promise<TestHistory> {
+/** Where decisions are kept, when not in PostgreSQL. */
+export type OpenStore = (pool: pg.Pool, hints: Hints, inline: readonly Projector[], trouble: (error: unknown) => void) => EventStore & { close(): Promise<void> };
+
+export async function testHistory(openStore?: OpenStore): Promise<TestHistory> {
   const db = await testPostgres();
   await migrate(db.connection);
   const members: Member[] = [];
@@ -49,12 +53,15 @@ export async function testHistory(): Promise<TestHistory> {
     const pool = openPool(db.connection, 6, trouble);
     const hints = new Hints(db.connection, pool, trouble);
     const log = new PostgresEventLog(pool, hints);
-    const store = new PostgresEventStore(pool, hints, inline.map((view) => new Projector(view)));
+    const projectors = inline.map((view) => new Projector(view));
+    const elsewhere = openStore?.(pool, hints, projectors, trouble);
+    const store = elsewhere ?? new PostgresEventStore(pool, hints, projectors);
     const clock = fixedClock(NINE);
     let open = true;
     const close = async (): Promise<void> => {
       if (!open) return;
       open = false;
+      await elsewhere?.close();
       await hints.close();
       await pool.end();
     };

@@ -4,7 +4,7 @@ import type { BodyRef } from '@kiroku/domain/kernel/object-store.js';
 import { appendMessage, type MailboxEvent, mailboxStream } from '@kiroku/domain/mailbox/mailbox.js';
 import type { Snapshot } from '@kiroku/domain/mailbox/store-port.js';
 import { Hints } from '../../event-log/hints.js';
-import { type Member, NINE, recorded, sha256, type TestHistory, testHistory } from '../testing.js';
+import { type Member, NINE, type OpenStore, recorded, sha256, type TestHistory, testHistory } from '../testing.js';
 import { PostgresMailboxStore } from './store.js';
 
 export const ORIGIN = { actor: 'session:I1', correlation: 'I1' };
@@ -26,8 +26,8 @@ export interface MailboxWorld {
   close(): Promise<void>;
 }
 
-export async function mailboxWorld(): Promise<MailboxWorld> {
-  const h = await testHistory();
+export async function mailboxWorld(openStore?: OpenStore): Promise<MailboxWorld> {
+  const h = await testHistory(openStore);
   const directory = new DirectoryCommands(h.engine);
   const domains = new Set<string>();
   const ends: (() => Promise<void>)[] = [];
