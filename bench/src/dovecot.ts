@@ -31,7 +31,7 @@ export async function startDovecot(): Promise<Dovecot> {
   const version = execFileSync(program, ['--version'], { encoding: 'utf8', timeout: 10_000 }).split(' ')[0] ?? '';
   const file = join(base, 'dovecot.conf');
   writeFileSync(file, config(base, mail, lmtpSocket, version.trim()));
-  const child = daemon(program, ['-F', '-c', file]);
+  const child = daemon(program, ['-F', '-c', file], { session: true });
   await until('Dovecot listens for LMTP', 30_000, () => existsSync(lmtpSocket));
   return {
     version: version.trim(),

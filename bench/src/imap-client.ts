@@ -42,9 +42,12 @@ export class ImapSocket {
     this.#tail = '';
     this.#octets = 0;
     const answer = new Promise<Answer>((resolve, reject) => (this.#settle = { resolve, reject }));
+    // In one packet, as clients send it.
+    this.socket.cork();
     this.socket.write(`${this.#tag} `);
     this.socket.write(command);
     this.socket.write('\r\n');
+    this.socket.uncork();
     const said = await answer;
     if (!said.tail.slice(said.tail.lastIndexOf(`${this.#tag} `)).startsWith(`${this.#tag} OK`))
       throw new Error(`${command.toString('latin1').slice(0, 80)}: ${said.tail.slice(-200)}`);

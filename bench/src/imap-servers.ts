@@ -23,7 +23,7 @@ export interface ImapServer {
 }
 
 export async function startImapKiroku(): Promise<ImapServer> {
-  const kiroku = await Kiroku.start();
+  const kiroku = await Kiroku.start({ session: true });
   const stop = stopAtEnd(() => kiroku.remove());
   await kiroku.addDomain(DOMAIN);
   const users = USERS.map((user) => `${user}@${DOMAIN}`);
@@ -55,7 +55,7 @@ export async function startImapDovecot(format: 'sdbox' | 'maildir'): Promise<Ima
   const file = join(base, 'dovecot.conf');
   // Filled without syncing, which would take a quarter of an hour; measured with its defaults, from the restart on.
   writeFileSync(file, `${configOf(base, format, port)}mail_fsync = never\n`);
-  let child = daemon(program, ['-F', '-c', file]);
+  let child = daemon(program, ['-F', '-c', file], { session: true });
   const serves = (): Promise<unknown> => until('Dovecot serves IMAP', 30_000, () => answers(port));
   const stop = stopAtEnd(async () => {
     await end(child);
@@ -69,7 +69,7 @@ export async function startImapDovecot(format: 'sdbox' | 'maildir'): Promise<Ima
     restart: async () => {
       await end(child);
       writeFileSync(file, configOf(base, format, port));
-      child = daemon(program, ['-F', '-c', file]);
+      child = daemon(program, ['-F', '-c', file], { session: true });
       await serves();
     },
     stop,

@@ -8,7 +8,7 @@ export interface KirokuUnderTest extends MailServer {
 
 /** A throw-away Kiroku with its defaults, or with other engines by `env`; one domain and ten accounts. */
 export async function startKiroku({ name = 'Kiroku', env = {} }: { readonly name?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<KirokuUnderTest> {
-  const kiroku = await Kiroku.start({ env });
+  const kiroku = await Kiroku.start({ env, session: true });
   const stop = stopAtEnd(() => kiroku.remove());
   await kiroku.addDomain(DOMAIN);
   for (const user of USERS) await kiroku.addAccount(`${user}@${DOMAIN}`, PASSWORD);

@@ -8,7 +8,7 @@ import { stopAtEnd } from './sut.js';
 
 /** A throw-away Kiroku with its defaults that relays for 127.0.0.1 and has no domain of its own. */
 export async function startOutboundKiroku(elsewhere: Elsewhere): Promise<OutboundServer> {
-  const kiroku = await Kiroku.start({ env: elsewhere.env });
+  const kiroku = await Kiroku.start({ env: elsewhere.env, session: true });
   const stop = stopAtEnd(() => kiroku.remove());
   await kiroku.must('settings', 'set', 'trustedIps=127.0.0.1', 'hostname=bench.test', 'outboundLoopback=on');
   return {

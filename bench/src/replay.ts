@@ -16,7 +16,7 @@ export async function benchReplay(
   quick: boolean,
   say: (text: string) => void,
 ): Promise<ReplayRow[]> {
-  await haveHistory(server, quick ? 2_000 : 10_000);
+  await haveHistory(server, quick ? 20_000 : 60_000);
   await settle(server);
   const rows: ReplayRow[] = [];
   for (const view of await viewsOf(server)) {

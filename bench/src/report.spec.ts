@@ -38,6 +38,7 @@ describe('a report', () => {
 
   it('judges replay by events per second and memory by the peak of the sum of PSS', () => {
     expect(lineWith('mailbox', { replay: [{ view: 'mailbox', events: 49_999, seconds: 1 }] })).toMatch(/NOT MET$/);
+    expect(lineWith('session', { replay: [{ view: 'session', events: 148, seconds: 1 }] })).toMatch(/–$/);
     const memory = { server: 'Kiroku', senders: 50, bytesEach: 50e6, idle: { rss: 1, pss: 1 }, processes: 9, seconds: 5 };
     expect(lineWith('at once', { memory: [{ ...memory, peak: { rss: 900e6, pss: 499e6 } }] })).toMatch(/ met$/);
     expect(lineWith('at once', { memory: [{ ...memory, peak: { rss: 900e6, pss: 500e6 } }] })).toMatch(/NOT MET$/);

@@ -1,10 +1,13 @@
 import { cpuSeconds } from '@kiroku/infra/rig/processes.js';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Waits until the server has no work left (under 8 % of a core for half a second: timers and pollers never rest), at most 20 s: what one side still does must not slow the other. */
+/** Looks in a row, 250 ms apart: views that stood aside for clients come back within a second. */
+const LOOKS = 6;
+
+/** Waits until the server has no work left (under 8 % of a core for 1.5 s: timers and pollers never rest), at most 20 s: what one side still does must not slow the other. */
 export async function settle(server: { processes(): number[] }): Promise<void> {
   const end = performance.now() + 20_000;
-  for (let quiet = 0; quiet < 2 && performance.now() < end; ) {
+  for (let quiet = 0; quiet < LOOKS && performance.now() < end; ) {
     const pids = server.processes();
     const before = cpuSeconds(pids);
     await pause(250);
