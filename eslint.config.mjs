@@ -10,6 +10,9 @@ try {
   throw new Error('No Nx project graph: lint by `npm run lint` or `nx lint <project>`, not by eslint alone.');
 }
 
+/** All projects at once share one program (tsconfig.json), which takes half the time; one alone reads only what it needs. */
+const TYPES = process.env.KIROKU_LINT === 'all' ? { project: ['tsconfig.json'] } : { projectService: true };
+
 /** Who may import whom inside domain/src. Siblings meet only in `flow`, which may import all. */
 const CONTEXTS = {
   kernel: [],
@@ -91,7 +94,7 @@ export default tseslint.config(
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     plugins: { '@nx': nx },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { ...TYPES, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@nx/enforce-module-boundaries': [
         'error',

@@ -16,8 +16,8 @@ const NODE_PACKAGES = [`node-${process.platform}-${process.arch}`, `node-bin-${p
 const INSTALLED = 'node_modules/.kiroku/installed';
 const BUILT = 'dist/.built';
 const SUITES = ['unit', 'int', 'e2e'];
-/** Lint of each project; the types of all at once (tsconfig.json), since most of what each of them reads is the same. */
-const CHECKS = ['lint', 'types'];
+/** Each of all projects at once (tsconfig.json), since most of what each project reads is the same. */
+const CHECKS = ['lint-all', 'types'];
 const APPS = [...readdirSync('apps').map((role) => `apps/${role}`), 'bench'];
 
 const say = (text) => process.stderr.write(`kiroku: ${text}\n`);
@@ -153,14 +153,14 @@ async function build() {
 }
 
 /** Checks go through Nx even for lint alone: its rule sees nothing without the project graph. */
-const check = (targets, args) => run(NODE, nx(targets, projects(), ...args), NX_ENV);
+const check = (targets, args, names = projects()) => run(NODE, nx(targets, names, ...args), NX_ENV);
 
 function suite(name, args) {
   const report = ['--json', `--outputFile=dist/test/${name}.json`];
   mkdirSync('dist/test', { recursive: true });
   rmSync(`dist/test/${name}.json`, { force: true });
-  const jest = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
-  return run(NODE, [...jest, ...report, ...args], { KIROKU_SUITE: name });
+  const node = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', '--import', join(root, 'tools/end-with-parent.mjs')];
+  return run(NODE, [...node, 'node_modules/jest/bin/jest.js', ...report, ...args], { KIROKU_SUITE: name });
 }
 
 /** Real Kafka and S3 servers, fetched when they are not in the cache; not part of `test`, which needs neither Java nor Go. */
@@ -171,7 +171,7 @@ async function testEngines(args) {
 
 async function testAll(args) {
   const failed = [];
-  if ((await check(CHECKS, [])) !== 0) failed.push('lint or typecheck');
+  if ((await check(CHECKS, [], ['tools'])) !== 0) failed.push('lint or typecheck');
   for (const name of SUITES) if ((await suite(name, args)) !== 0) failed.push(`test:${name}`);
   await run(NODE, ['tools/sum-tests.mjs', ...SUITES]);
   if (failed.length) say(`failed: ${failed.join(', ')}`);
@@ -186,7 +186,7 @@ const TASKS = {
   start: (args) => launch('dist/apps/cli/main.js', ['up', ...args], '--max-semi-space-size=1'),
   bench: (args) => launch('dist/bench/main.js', args),
   lint: (args) => check(['lint'], args),
-  typecheck: (args) => check(['types'], args),
+  typecheck: (args) => check(['types'], args, ['tools']),
   test: testAll,
   'test:unit': (args) => suite('unit', args),
   'test:int': (args) => suite('int', args),

@@ -1,16 +1,18 @@
-// Finds import cycles among a project's files; Nx reports only those between projects. Type-only imports do not count:
+// Finds import cycles among the files of these folders; Nx reports only those between projects. Type-only imports do not count:
 // they are gone at run time.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const [root] = process.argv.slice(2);
-const entryPoints = readdirSync(root, { recursive: true })
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
-  .map((file) => `./${join(root, file)}`);
+const files = process.argv.slice(2).flatMap((root) =>
+  readdirSync(root, { recursive: true })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .map((file) => `./${join(root, file)}`),
+);
 
+// One output for all: one for each file would hold all that it imports, again and again.
 const { metafile } = await build({
-  entryPoints,
+  stdin: { contents: files.map((file) => `import ${JSON.stringify(file)};`).join('\n'), resolveDir: '.' },
   tsconfig: 'tsconfig.base.json',
   outdir: 'dist/cycles',
   bundle: true,

@@ -212,7 +212,7 @@ describe('the sweep of bodies', () => {
     await settled();
     const again = (n: number) => index.put([{ sha256: sha256(n), size: 10, segment: 2, offset: n, storedAt: NINE }]);
     await again(before);
-    bodies.meanwhile = () => again(during);
+    bodies.meanwhile = async () => void (await again(during));
     await sweep();
     expect(await there(before, during)).toEqual([true, true]);
   });

@@ -27,6 +27,11 @@ export interface KirokuOptions {
   readonly patience?: number;
   /** The address it binds to and is reached at, instead of the loopback one. */
   readonly host?: string;
+  /**
+   * In a session of its own, as a service manager starts it. Linux shares the machine among sessions first and among the processes of each
+   * then (autogroup): in our own session it would share with the load generator what other servers have for themselves.
+   */
+  readonly session?: boolean;
   /** What stands before `./kiroku` so that it runs elsewhere, with the process id of what is started. */
   readonly within?: readonly string[];
 }
@@ -44,6 +49,7 @@ interface PidFile {
 }
 
 const LOG_LINES_KEPT = 400;
+const SERVES = '"msg":"Kiroku serves"'; // in its log, once all its roles do
 const GRACE = 15_000; // ms for a stop by SIGTERM before SIGKILL
 
 const running = new Set<Kiroku>();
@@ -83,13 +89,20 @@ export class Kiroku {
     return server;
   }
 
-  /** Runs `./kiroku up` (again) with the same data and ports. */
+  /** Runs `./kiroku up` (again) with the same data and ports; resolves when all its roles serve. */
   async up(): Promise<void> {
     running.add(this);
     const [file, args] = this.#command('up');
-    const child = spawn(file, args, { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'], cwd: this.data });
+    const child = spawn(file, args, { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'], cwd: this.data, detached: this.options.session ?? false });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#keepLog);
+    // Answers alone may come from roles of a killed server, and a role that dies before it served ends the whole start.
+    let [said, started] = ['', false];
+    child.stdout.on('data', (text: string) => {
+      if (started) return;
+      said = said.slice(-SERVES.length) + text;
+      started = said.includes(SERVES);
+    });
     child.on('error', (error) => this.#keepLog(`cannot run ${file}: ${error.message}\n`));
     const ended = new Promise<never>((_, reject) => {
       child.once('exit', (code, signal) => reject(new Error(`./kiroku up ended with ${code ?? signal}`)));
@@ -97,7 +110,7 @@ export class Kiroku {
     ended.catch(() => undefined); // it may end any time later
     let over = false;
     child.once('exit', () => (over = true));
-    const serves = until('the server answers on every port', this.options.patience ?? 60_000, async () => over || this.answers());
+    const serves = until('all roles serve, and answer on every port', this.options.patience ?? 60_000, async () => over || (started && this.answers()));
     serves.catch(() => undefined);
     await Promise.race([serves, ended]);
     this.#remember();

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LineSocket } from './line-socket.js';
+import { freePorts } from './ports.js';
 import { alive, processTree } from './processes.js';
 import { dotStuffed, SmtpClient } from './smtp-client.js';
 import { until, within } from './until.js';
@@ -66,6 +68,22 @@ describe('waiting', () => {
     expect(await until('three', 1_000, () => ++asked === 3 && asked)).toBe(3);
     await expect(until('nothing', 20, () => Promise.reject(new Error('why')))).rejects.toMatchObject({ cause: { message: 'why' } });
     await expect(within('never', 20, new Promise(() => undefined))).rejects.toThrow('not within 20 ms: never');
+  });
+});
+
+describe('free ports', () => {
+  it('are all different, also for callers at the same time, and nobody listens there', async () => {
+    const ports = (await Promise.all([freePorts(20), freePorts(20), freePorts(5)])).flat();
+    expect(new Set(ports).size).toBe(45);
+    for (const port of ports) {
+      const server = createServer().listen(port, '127.0.0.1');
+      servers.push(server);
+      await once(server, 'listening');
+    }
+  });
+
+  it('lie below those that Linux gives to connections', async () => {
+    for (const port of await freePorts(40)) expect(port).toBeLessThan(32_768);
   });
 });
 

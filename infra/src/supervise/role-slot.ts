@@ -28,9 +28,6 @@ export interface Role {
  */
 const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
 
-/** kafkajs sets timers that have run out; Node would say so on stderr, where only JSON lines belong. */
-const QUIET = ['--disable-warning=TimeoutNegativeWarning'];
-
 /** One line of the process log. Details hold no secrets. */
 export type Log = (level: 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>) => void;
 
@@ -132,7 +129,7 @@ export class RoleSlot {
   private async runOnce(): Promise<Exit> {
     const { role, index, postgres, tell, log, changed, readyWithin, stuckAfter } = this.options;
     const runtime: Partial<Runtime> = { role: role.role, index, postgres: postgres(), restarts: this.restarts, ...(this.after && { after: this.after }), ...tell };
-    const child = spawn(process.execPath, [...QUIET, ...(role.nodeOptions ?? []), role.script], {
+    const child = spawn(process.execPath, [...(role.nodeOptions ?? []), role.script], {
       env: { ...MALLOC, ...role.env, ...process.env, [RUNTIME]: JSON.stringify(runtime) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

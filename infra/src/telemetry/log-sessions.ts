@@ -44,7 +44,7 @@ export class LoggedSessions implements SessionLog {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MOST_PER_APPEND);
       try {
-        await this.log.append(batch.map(({ key, event }) => ({ topic: 'session' as const, key, event })));
+        await this.log.append(batch.map(({ key, event }) => ({ topic: 'session' as const, key, event })), { patient: true });
       } catch (error) {
         this.trouble(error);
         this.#waiting.unshift(...batch); // may come twice when the outcome was unknown; ids tell

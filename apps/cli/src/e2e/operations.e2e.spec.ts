@@ -6,7 +6,7 @@ import { openPool } from '@kiroku/infra/read-model/database.js';
 import { Pop3Client } from '@kiroku/infra/rig/pop3-client.js';
 import { SmtpClient } from '@kiroku/infra/rig/smtp-client.js';
 import { withDatabase } from '@kiroku/infra/supervise/local-database.js';
-import { addressOf, DOMAIN, ServerUnderTest } from './harness.js';
+import { addressOf, DOMAIN, PASSWORD, ServerUnderTest } from './harness.js';
 
 const server = new ServerUnderTest(['ann']);
 beforeAll(() => server.start(), 120_000);
@@ -52,6 +52,28 @@ describe('importing accounts', () => {
     for (const name of ['staff0', 'staff199'])
       await (await Pop3Client.login({ port: server.kiroku.ports.pop3s, tls: true }, addressOf(name), 'pass word 1')).quit();
   }, 120_000);
+});
+
+describe('what an administrator changes', () => {
+  server.it('counts from the next RCPT on, also on a connection that has just asked for that name', async () => {
+    await server.kiroku.must('account', 'add', addressOf('passing'), '--password', PASSWORD);
+    const client = await SmtpClient.hello({ port: server.kiroku.ports.smtp });
+    const rcpt = async (address: string): Promise<number> => (await client.command(`RCPT TO:<${address}>`)).code;
+    const change = async (...command: string[]): Promise<void> => void (await server.kiroku.must(...command));
+    expect((await client.command('MAIL FROM:<bob@far.test>')).code).toBe(250);
+    for (let round = 0; round < 3; round++) {
+      expect([await rcpt(addressOf('passing')), await rcpt(addressOf('passing'))]).toEqual([250, 250]);
+      await change('account', 'disable', addressOf('passing'));
+      expect(await rcpt(addressOf('passing'))).toBe(550);
+      await change('account', 'enable', addressOf('passing'));
+      expect([await rcpt(addressOf('passing')), await rcpt(addressOf('other'))]).toEqual([250, 550]);
+      await change('alias', 'add', addressOf('other'), addressOf('passing'));
+      expect(await rcpt(addressOf('other'))).toBe(250);
+      await change('alias', 'delete', addressOf('other'));
+      expect(await rcpt(addressOf('other'))).toBe(550);
+    }
+    await client.quit();
+  }, 60_000);
 });
 
 describe('views', () => {

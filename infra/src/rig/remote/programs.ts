@@ -27,9 +27,10 @@ process.on('exit', () => {
 /**
  * A process that runs until it is ended here, or with this process.
  * @param output file descriptor for what it says on standard output; dropped when absent, as its errors are.
+ * @param session gives it a session of its own, see `KirokuOptions`; a signal from the terminal then reaches only us.
  */
-export function daemon(file: string, args: readonly string[], output?: number): ChildProcess {
-  const child = endWithUs(spawn(file, args, { stdio: ['ignore', output ?? 'ignore', 'ignore'] }));
+export function daemon(file: string, args: readonly string[], { output, session = false }: { readonly output?: number; readonly session?: boolean } = {}): ChildProcess {
+  const child = endWithUs(spawn(file, args, { stdio: ['ignore', output ?? 'ignore', 'ignore'], detached: session }));
   child.on('error', () => undefined); // the wait for its port tells
   return child;
 }

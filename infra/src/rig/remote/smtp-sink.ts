@@ -71,7 +71,7 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
   const host = options.host ?? '127.0.0.1';
   const port = options.port ?? ((await freePorts(1)) as [number])[0];
   const counters = openSync(join(folder, 'counters'), 'a+');
-  const child = daemon(which('smtp-sink') ?? 'smtp-sink', argumentsOf(options, mails, `${host}:${port}`), counters);
+  const child = daemon(which('smtp-sink') ?? 'smtp-sink', argumentsOf(options, mails, `${host}:${port}`), { output: counters });
   await listening(child, host, port, 'smtp-sink');
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
