@@ -2,6 +2,7 @@ import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
 import type { Cell, ColumnType, Copies, Projection, RemovedRanges, Row } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
 import { columnArrays } from './columns.js';
+import { HeldRows } from './held-rows.js';
 
 /** Where a statement can run: a pool, or a connection inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -20,6 +21,8 @@ export interface KnownRows {
   forget(stream: string): void;
 }
 
+/** Rows of a statement, where there are many: the next is put together while one is being written. */
+const PIECE = 5_000;
 const UNIQUE_VIOLATION = '23505';
 
 interface Touched {
@@ -57,11 +60,15 @@ export class Projector {
    * where statements stand alone: in a transaction the refused one would break the others.
    */
   asNew = false;
+  readonly #held: HeldRows<Row, Touched> | undefined;
 
+  /** @param holds rows that are held back (see `HeldRows`); `flush` writes them. */
   constructor(
     readonly projection: Projection,
     readonly schema: 'view' | 'rebuild' = 'view',
+    holds = 0,
   ) {
+    if (holds > 0) this.#held = new HeldRows(holds);
     const { name, key, columns } = projection;
     this.#types = new Set(projection.types);
     this.#blind = new Set(projection.blind ?? []);
@@ -112,6 +119,12 @@ export class Projector {
    * @param known what need not be read, and where to note what is written.
    */
   async apply(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void> = Promise.resolve(), known?: KnownRows): Promise<void> {
+    if (!this.#held) return this.#apply(db, events, after, known);
+    const folded = await this.#held.turn();
+    await this.#apply(db, events, after, known, folded).finally(folded);
+  }
+
+  async #apply(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>, known?: KnownRows, folded?: () => void): Promise<void> {
     const mine = events.filter((p) => this.#types.has(p.event.type));
     let start = 0;
     for (const [i, positioned] of mine.entries()) {
@@ -123,6 +136,7 @@ export class Projector {
       if (i < start) continue;
       await this.#fold(db, mine.slice(start, i), after, known);
       await after;
+      await this.flush(db); // it is about rows in the table
       if (part || ranges) for (const { key } of mine) known?.forget(key);
       if (copies && 'send' in db) {
         start = await this.#copyRun(db, mine, i, after);
@@ -134,15 +148,31 @@ export class Projector {
       if (ranges) await this.#removeRanges(db, ranges);
       start = i + Math.max(parts.length, 1);
     }
-    await this.#fold(db, start === 0 ? mine : mine.slice(start), after, known);
+    await this.#fold(db, start === 0 ? mine : mine.slice(start), after, known, folded);
     await after;
   }
 
-  async #fold(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>, known?: KnownRows): Promise<void> {
+  /** Writes what is held back. Call it when no `apply` runs. */
+  async flush(db: Queryable): Promise<void> {
+    const held = this.#held?.take() ?? [];
+    let written = Promise.resolve();
+    for (let i = 0; i < held.length; i += PIECE) {
+      const before = written;
+      written = this.#save(db, held.slice(i, i + PIECE), before);
+      written.catch(() => undefined); // seen when it is waited for
+      await before;
+    }
+    await written;
+  }
+
+  async #fold(db: Queryable | Pipeline, events: readonly Positioned[], after: Promise<void>, known?: KnownRows, folded?: () => void): Promise<void> {
     if (events.length === 0) return;
     const { touched, steps } = this.#touchedBy(events);
     await this.#loadRows(db, touched, this.#recall(touched, known), after);
-    await this.#save(db, this.#folded(touched, steps, known), after);
+    const changed = this.#folded(touched, steps, known);
+    const due = this.#held?.hold(changed) ?? changed;
+    folded?.();
+    await this.#save(db, due, after);
   }
 
   #touchedBy(events: readonly Positioned[]): { readonly touched: ReadonlyMap<string, Touched>; readonly steps: readonly Step[] } {
@@ -163,7 +193,11 @@ export class Projector {
 
   /** @returns those that must be read. */
   #recall(touched: ReadonlyMap<string, Touched>, known: KnownRows | undefined): readonly Touched[] {
-    const unseen = [...touched.values()].filter((t) => t.unseen);
+    const unseen = [...touched.values()].filter((t) => {
+      const held = this.#held?.get(t.name);
+      if (held) t.row = held.row;
+      return t.unseen && !held;
+    });
     if (!known || this.projection.owned !== true) return unseen;
     return unseen.filter((t) => {
       const row = known.get(t.stream, this.#rowName(t));
