@@ -212,7 +212,7 @@ export class SocketConnection implements Connection {
   }
 
   private wait(kind: Waiting['kind'], amount: number): Promise<Buffer | undefined> {
-    this.output.send();
+    this.output.sendSoon();
     // Kept here: `fail` may settle it before it is returned, and forgets it then.
     const promise = (this.promise = new Promise<Buffer | undefined>((resolve, reject) => {
       this.waiter = { kind, amount, since: this.host.now, resolve, reject };

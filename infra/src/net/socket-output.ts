@@ -10,6 +10,11 @@ const FULL = 256 * 1024;
 
 /** The way out of a connection: gathers small writes, and knows whether the client takes them. */
 export class SocketOutput {
+  /**
+   * What leaves at the end of this turn of the event loop, all together: a client on the same machine that is woken for each reply costs the
+   * sender more than the reply (measured with 50 of them: a seventh of the time of a message).
+   */
+  private static due: SocketOutput[] = [];
   /** Handed to the socket so far. */
   bytes = 0;
   /** Since when the client has taken nothing although there is something to take. */
@@ -18,6 +23,7 @@ export class SocketOutput {
   private text = '';
   private pieces: Uint8Array[] = [];
   private gathered = 0;
+  private isDue = false;
   private waiter: { readonly below: number; readonly resolve: () => void; readonly reject: (why: Error) => void } | undefined;
   private promise: Promise<void> | undefined;
   private lost: Error | undefined;
@@ -47,6 +53,23 @@ export class SocketOutput {
     if (this.gathered >= GATHER) this.send();
   }
 
+  /** At the end of this turn of the event loop. */
+  sendSoon(): void {
+    if (this.gathered === 0 || this.isDue) return;
+    this.isDue = true;
+    if (SocketOutput.due.push(this) === 1) setImmediate(SocketOutput.sendDue);
+  }
+
+  private static readonly sendDue = (): void => {
+    const due = SocketOutput.due;
+    SocketOutput.due = [];
+    for (const output of due) {
+      output.isDue = false;
+      output.send();
+    }
+  };
+
+  /** Now. */
   send(): void {
     if (this.gathered === 0) return;
     this.gathered = 0;

@@ -146,7 +146,7 @@ const logOf = (base: string): string => {
   }
 };
 
+/** As the package was built: a machine that has never run Postfix has no main.cf to ask. */
 function postconf(name: string): string {
-  const args = name === 'mail_version' ? ['-d', '-h', name] : ['-h', name];
-  return execFileSync(which('postconf') ?? 'postconf', args, { encoding: 'utf8', timeout: 10_000 }).trim();
+  return execFileSync(which('postconf') ?? 'postconf', ['-d', '-h', name], { encoding: 'utf8', timeout: 10_000 }).trim();
 }
