@@ -123,14 +123,14 @@ describe('a view that is replaced', () => {
     expect((await h.pool.query(`SELECT 1 FROM view.message_2 WHERE message_id LIKE 'B%' AND accepted_at IS NOT NULL`)).rowCount).toBe(n);
   });
 
-  it('has the indexes and the durability of the one before', async () => {
-    const shape = async () => (await h.pool.query<{ relpersistence: string; indexes: string[] }>(
-      `SELECT relpersistence, (SELECT array_agg(regexp_replace(indexdef, 'INDEX \\S+ ', '') ORDER BY 1) FROM pg_indexes i WHERE i.schemaname = 'view' AND i.tablename = c.relname) AS indexes
+  it('has the indexes, the settings and the durability of the one before', async () => {
+    const shape = async () => (await h.pool.query<{ relpersistence: string; reloptions: string[] | null; indexes: string[] }>(
+      `SELECT relpersistence, reloptions, (SELECT array_agg(regexp_replace(indexdef, 'INDEX \\S+ ', '') ORDER BY 1) FROM pg_indexes i WHERE i.schemaname = 'view' AND i.tablename = c.relname) AS indexes
        FROM pg_class c WHERE relnamespace = 'view'::regnamespace AND relname = 'message_2'`)).rows;
     const before = await shape();
     await rebuild(message).replace();
     expect(await shape()).toEqual(before);
-    expect(before).toMatchObject([{ relpersistence: 'p' }]);
+    expect(before).toMatchObject([{ relpersistence: 'p', reloptions: null }]);
   });
 
   it('is built anew when an earlier attempt was cut off', async () => {

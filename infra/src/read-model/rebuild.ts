@@ -132,9 +132,9 @@ export class Rebuild {
 
   async #makeTable(kind: 'UNLOGGED' | ''): Promise<void> {
     const key = this.projection.key.map((k) => `"${k}"`).join(', ');
-    await this.pool.query(this.#indexesLast
-      ? `CREATE ${kind} TABLE rebuild.${this.#table} (LIKE view.${this.#table} INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (${key}))`
-      : `CREATE ${kind} TABLE rebuild.${this.#table} (LIKE view.${this.#table} INCLUDING ALL)`);
+    const like = this.#indexesLast ? `INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (${key})` : 'INCLUDING ALL';
+    // Autovacuum would go through rows that are still being written, again and again, and take a core for it.
+    await this.pool.query(`CREATE ${kind} TABLE rebuild.${this.#table} (LIKE view.${this.#table} ${like}) WITH (autovacuum_enabled = off)`);
   }
 
   /** Making an index at once takes a fifth of the time of keeping it; but an event that removes rows may need one to find them. */
@@ -231,7 +231,7 @@ export class Rebuild {
       const heads = await this.#heads(db);
       await this.#readUpTo(reached, heads, db);
       await this.#held();
-      await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} SET SCHEMA view; NOTIFY kiroku, '${EXCHANGED}'`);
+      await db.query(`DROP TABLE view.${this.#table}; ALTER TABLE rebuild.${this.#table} RESET (autovacuum_enabled); ALTER TABLE rebuild.${this.#table} SET SCHEMA view; NOTIFY kiroku, '${EXCHANGED}'`);
       if (this.projection.inline) return;
       for (const place of this.#places)
         await db.query(
