@@ -4,7 +4,7 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
 import type { Hints } from '../event-log/hints.js';
-import { changeMark } from '../postgres/change-mark.js';
+import { changeMark, type Growth } from '../postgres/change-mark.js';
 import { surelyFailed } from '../read-model/database.js';
 import type { Pipeline, Projector } from '../read-model/projector.js';
 import { writeAtOnce, writeDecisions } from './decision-rows.js';
@@ -145,16 +145,21 @@ export class PostgresEventStore implements EventStore {
   }
 
   async #write(calls: readonly Waiting[]): Promise<void> {
+    const appends = calls.flatMap((c) => c.appends);
+    let grown: Growth | undefined;
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.#transact(calls.flatMap((c) => c.appends), calls.flatMap((c) => c.checkpoints));
+          await this.#transact(appends, calls.flatMap((c) => c.checkpoints));
+          // What an original has had for longer may have been caught up with as well.
+          if (!this.original) grown = new Map(appends.map(({ stream, expected, events }) => [stream, expected + events.length]));
+          return;
         } catch (error) {
           if (attempt === ATTEMPTS || (await this.original?.caughtUp(error)) !== true) throw error;
         }
       }
     } finally {
-      changeMark(this.pool).move(); // whatever came of it
+      changeMark(this.pool).move(grown); // whatever came of it
     }
   }
 

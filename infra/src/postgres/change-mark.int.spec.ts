@@ -37,6 +37,46 @@ describe('the mark of changes', () => {
     expect(new Set(shown).size).toBe(6);
   });
 
+  it('shows others, and not whoever listens, what was appended through it; what is not known so exactly it shows to all', () => {
+    const { reader, writer, open } = pair();
+    const other = open();
+    const told: unknown[] = [];
+    writer.onOwn((grown) => told.push(grown));
+    writer.move(new Map([['warm-up', 1]]));
+    const [own, shown] = [[writer.seenOfOthers()], [reader.seenOfOthers()]];
+    for (let version = 2; version < 5; version++) {
+      writer.move(new Map([['a', version]]));
+      own.push(writer.seenOfOthers());
+      shown.push(reader.seenOfOthers());
+      expect(writer.seen()).toBe(shown.at(-1));
+      expect(told.at(-1)).toEqual(new Map([['a', version]]));
+    }
+    expect([new Set(own).size, new Set(shown).size]).toEqual([1, 4]);
+    writer.move();
+    other.move(new Map([['a', 9]]));
+    own.push(writer.seenOfOthers());
+    writer.move();
+    own.push(writer.seenOfOthers());
+    expect(new Set(own).size).toBe(3);
+    expect(told).toHaveLength(4);
+  });
+
+  it('has no slot of their own for all: who comes late moves the first, for itself too', () => {
+    const { reader, open } = pair();
+    const many = Array.from({ length: 70 }, () => open());
+    const shown = [reader.seen()];
+    for (const mark of [...many, ...many]) {
+      mark.move(new Map([['a', 1]]));
+      shown.push(reader.seen());
+    }
+    expect(new Set(shown).size).toBe(141);
+    const [first, late] = [many[0], many[69]] as [ChangeMark, ChangeMark];
+    const before = [first.seenOfOthers(), late.seenOfOthers()];
+    late.move(new Map([['a', 2]]));
+    expect(first.seenOfOthers()).not.toBe(before[0]);
+    expect(late.seenOfOthers()).not.toBe(before[1]);
+  });
+
   it('lets no answer count for longer than a second, for whoever died before moving it', () => {
     const { reader, pass } = pair();
     const first = reader.seen();
@@ -65,11 +105,13 @@ describe('the mark of changes', () => {
     expect(lost.seen()).toBeUndefined();
   });
 
-  it('is one per database of the embedded server, and none of a server elsewhere', async () => {
+  it('is one per pool, of the database of the embedded server that it leads to, and none of a server elsewhere', async () => {
     const here = (database: string) => new pg.Pool({ host: folder, database });
-    expect(changeMark(here('a'))).toBe(changeMark(here('a')));
-    expect(changeMark(here('a'))).not.toBe(changeMark(here('b')));
-    expect(changeMark(here('a')).seen()).toBeDefined();
+    const [one, same, another] = [here('a'), here('a'), here('b')];
+    expect(changeMark(one)).toBe(changeMark(one));
+    const before = [one, same, another].map((pool) => changeMark(pool).seen());
+    changeMark(one).move();
+    expect([one, same, another].map((pool, i) => changeMark(pool).seen() === before[i])).toEqual([false, false, true]);
     for (const elsewhere of [{ host: 'db.test', database: 'a' }, { connectionString: `postgres:///a?host=${folder}` }]) {
       const mark = changeMark(new pg.Pool(elsewhere));
       mark.move();

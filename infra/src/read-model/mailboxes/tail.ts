@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { changeMark } from '../../postgres/change-mark.js';
+import { changeMark, type Growth } from '../../postgres/change-mark.js';
 import { gather } from '../gather.js';
 
 /** Rows of the history per look; who has fallen further behind forgets what it knew. */
@@ -7,25 +7,38 @@ const MOST = 5_000;
 
 const NOTHING = Promise.resolve(undefined);
 
-/** Streams that have grown: to which version. */
-export type Growth = ReadonlyMap<string, number>;
+export type { Growth };
 
 /**
  * Which streams have grown, as one question for all who ask at the same time: what a process keeps of mailboxes is then checked by one
- * small query for many sessions, and usually the answer is "nothing"; beside an embedded server nothing is asked then (see `ChangeMark`).
+ * small query for many sessions, and usually the answer is "nothing"; beside an embedded server nothing is asked then, nor about what this process
+ * itself has appended (see `ChangeMark`).
  * Positions are given out under a lock that is held until the commit, so nothing appears behind what was seen.
  */
 export class Tail {
   readonly #listeners: ((grown: Growth | 'all') => void)[] = [];
   #from: number | undefined;
-  /** Where the mark stood before the last look. */
+  /** Where the mark of others stood before the last look. */
   #seen: string | undefined;
+  /** What this process has appended since somebody was last told. */
+  #own = new Map<string, number>();
+  /** How often streams grew by its own appends since the last look: so many rows, or a few more, the next one finds for nothing. */
+  #grew = 0;
+  /** There was more of its own than is remembered. */
+  #missed = false;
   readonly #ask: (item: undefined) => Promise<undefined>;
 
   constructor(private readonly pool: pg.Pool) {
     this.#ask = gather<undefined, undefined>(async (items) => {
       await this.#look();
       return items.map(() => undefined);
+    });
+    changeMark(pool).onOwn((grown) => {
+      for (const [stream, version] of grown) this.#own.set(stream, version);
+      this.#grew += grown.size;
+      if (this.#own.size <= MOST) return;
+      this.#own.clear(); // nobody asks here
+      this.#missed = true;
     });
   }
 
@@ -36,14 +49,25 @@ export class Tail {
 
   /** When it resolves, the listeners have been told of every append that had returned before, in whichever process. */
   current(): Promise<undefined> {
-    const seen = changeMark(this.pool).seen();
-    return seen !== undefined && seen === this.#seen ? NOTHING : this.#ask(undefined);
+    this.#tellOwn();
+    const seen = changeMark(this.pool).seenOfOthers();
+    return seen !== undefined && seen === this.#seen && !this.#missed && this.#grew < MOST / 2 ? NOTHING : this.#ask(undefined);
+  }
+
+  #tellOwn(): void {
+    if (this.#own.size === 0) return;
+    const own = this.#own;
+    this.#own = new Map();
+    this.#tell(own);
   }
 
   async #look(): Promise<void> {
-    const seen = changeMark(this.pool).seen();
+    const seen = changeMark(this.pool).seenOfOthers();
+    const grew = this.#grew;
+    this.#missed = false;
     await this.#read();
     this.#seen = seen;
+    this.#grew -= grew;
   }
 
   async #read(): Promise<void> {
