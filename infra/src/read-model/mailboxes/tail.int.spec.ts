@@ -48,7 +48,7 @@ it('asks nothing about what its own process appended, and tells of it before it 
   expect(statements).toBeLessThanOrEqual(Math.ceil((performance.now() - began) / 1_000));
 });
 
-it('looks again when its process has appended more than it remembers', async () => {
+it('looks again when its process has appended more than it remembers, and again when that failed', async () => {
   const tail = new Tail(h.pool);
   const told: (Growth | 'all')[] = [];
   await tail.current();
@@ -56,6 +56,10 @@ it('looks again when its process has appended more than it remembers', async () 
   const streams = Array.from({ length: 5_001 }, (_, n) => `many-${n}`);
   for (let n = 0; n < streams.length; n += 500)
     await h.engine.store.append(streams.slice(n, n + 500).map((stream) => ({ stream, expected: 0, events: [recorded(h.engine, { type: 'Noted', data: {} }, 'x')] })));
+  const { query } = h.pool;
+  h.pool.query = (() => Promise.reject(new Error('away'))) as typeof query;
+  await expect(tail.current()).rejects.toThrow('away');
+  h.pool.query = query;
   await tail.current();
   expect(told).toEqual(['all']);
 });

@@ -24,8 +24,6 @@ export class Tail {
   #own = new Map<string, number>();
   /** How often streams grew by its own appends since the last look: so many rows, or a few more, the next one finds for nothing. */
   #grew = 0;
-  /** There was more of its own than is remembered. */
-  #missed = false;
   readonly #ask: (item: undefined) => Promise<undefined>;
 
   constructor(private readonly pool: pg.Pool) {
@@ -36,9 +34,7 @@ export class Tail {
     changeMark(pool).onOwn((grown) => {
       for (const [stream, version] of grown) this.#own.set(stream, version);
       this.#grew += grown.size;
-      if (this.#own.size <= MOST) return;
-      this.#own.clear(); // nobody asks here
-      this.#missed = true;
+      if (this.#own.size > MOST) this.#own.clear(); // nobody asks here; who does finds that too much has grown
     });
   }
 
@@ -51,7 +47,7 @@ export class Tail {
   current(): Promise<undefined> {
     this.#tellOwn();
     const seen = changeMark(this.pool).seenOfOthers();
-    return seen !== undefined && seen === this.#seen && !this.#missed && this.#grew < MOST / 2 ? NOTHING : this.#ask(undefined);
+    return seen !== undefined && seen === this.#seen && this.#grew < MOST / 2 ? NOTHING : this.#ask(undefined);
   }
 
   #tellOwn(): void {
@@ -64,7 +60,6 @@ export class Tail {
   async #look(): Promise<void> {
     const seen = changeMark(this.pool).seenOfOthers();
     const grew = this.#grew;
-    this.#missed = false;
     await this.#read();
     this.#seen = seen;
     this.#grew -= grew;
