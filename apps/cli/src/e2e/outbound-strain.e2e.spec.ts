@@ -9,8 +9,8 @@ import { addressOf, upTo } from './harness.js';
 import { dataOf, plain, triesOf, useOutbound } from './outbound-scene.js';
 import { parseReport, type Report } from './reports.js';
 
-/** ms that the server under test waits for others. */
-const PATIENCE = 3_000;
+/** ms that the server under test waits for others: sixty of them, and one more, must come about meanwhile on a machine that is busy. */
+const PATIENCE = 8_000;
 const SECOND = 1_000;
 const NEVER = { silent: true } as const;
 /** One octet each second: it never falls silent, and never says anything. */
@@ -28,15 +28,15 @@ if (haveSmtpSink()) {
   describe('a tarpit', () => {
     /** What it does, what is made of it. */
     const PITS: readonly (readonly [name: string, script: Script, expected: { outcome: 'deferred' | 'unknown'; phase: string; reply: RegExp }, options?: ScriptedOptions])[] = [
-      ['greeting', { greeting: NEVER }, { outcome: 'deferred', phase: 'greeting', reply: /no reply within 3 s$/ }],
-      ['octets', { greeting: TARPIT }, { outcome: 'deferred', phase: 'greeting', reply: /no reply within 3 s$/ }],
-      ['ehlo', { EHLO: TARPIT }, { outcome: 'deferred', phase: 'EHLO', reply: /no reply within 3 s$/ }],
-      ['mail', { MAIL: NEVER }, { outcome: 'deferred', phase: 'MAIL', reply: /no reply within 3 s$/ }],
-      ['rcpt', { RCPT: TARPIT }, { outcome: 'deferred', phase: 'RCPT', reply: /no reply within 3 s$/ }],
-      ['data', { DATA: NEVER }, { outcome: 'deferred', phase: 'DATA', reply: /no reply within 3 s$/ }],
+      ['greeting', { greeting: NEVER }, { outcome: 'deferred', phase: 'greeting', reply: /no reply within 8 s$/ }],
+      ['octets', { greeting: TARPIT }, { outcome: 'deferred', phase: 'greeting', reply: /no reply within 8 s$/ }],
+      ['ehlo', { EHLO: TARPIT }, { outcome: 'deferred', phase: 'EHLO', reply: /no reply within 8 s$/ }],
+      ['mail', { MAIL: NEVER }, { outcome: 'deferred', phase: 'MAIL', reply: /no reply within 8 s$/ }],
+      ['rcpt', { RCPT: TARPIT }, { outcome: 'deferred', phase: 'RCPT', reply: /no reply within 8 s$/ }],
+      ['data', { DATA: NEVER }, { outcome: 'deferred', phase: 'DATA', reply: /no reply within 8 s$/ }],
       // Nobody can tell a server that is slow to say 250 from one that will not.
-      ['end', { 'end-of-data': TARPIT }, { outcome: 'unknown', phase: 'end-of-data', reply: /no reply within 3 s$/ }],
-      ['window', { 'in-data': NEVER }, { outcome: 'deferred', phase: 'DATA', reply: /took no data within 3 s$/ }, { stopReading: true }],
+      ['end', { 'end-of-data': TARPIT }, { outcome: 'unknown', phase: 'end-of-data', reply: /no reply within 8 s$/ }],
+      ['window', { 'in-data': NEVER }, { outcome: 'deferred', phase: 'DATA', reply: /took no data within 8 s$/ }, { stopReading: true }],
     ];
     const LARGE = 12_000_000; // octets: more than sockets hold
 
@@ -63,7 +63,7 @@ if (haveSmtpSink()) {
       await until('all of them are being called', 10_000, () => pit.connections.length === domains.length);
       await scene.post({ to: ['carl@quick.test'], body: plain('quick') });
       await came(other, 'carl@quick.test');
-      expect(pit.connections.filter(({ closed }) => closed)).toEqual([]);
+      expect(pit.connections.filter(({ closed }) => closed).length).toBe(0);
       const { total } = await summary('--destination', '*.many.test');
       expect(total.recipients).toBe(domains.length);
     });
