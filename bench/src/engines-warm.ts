@@ -2,6 +2,7 @@ import { KafkaCluster } from '@kiroku/infra/event-log/kafka-cluster.js';
 import { KafkaReader } from '@kiroku/infra/event-log/kafka-fetch.js';
 import { KafkaProducer } from '@kiroku/infra/event-log/kafka-producer.js';
 import type { Place } from '@kiroku/infra/event-log/kafka-requests.js';
+import { mendTimers } from '@kiroku/infra/event-log/kafkajs-timers.js';
 import type { KafkaRig } from '@kiroku/infra/rig/engines/kafka.js';
 import { cpuSecondsOfTree } from '@kiroku/infra/rig/processes.js';
 
@@ -63,6 +64,7 @@ function laneOf(producer: KafkaProducer, reader: KafkaReader, place: Place): (un
 
 async function makeTopic(rig: KafkaRig): Promise<void> {
   const { Kafka, logLevel } = (await import('kafkajs')).default;
+  mendTimers();
   const admin = new Kafka({ brokers: [...rig.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   await admin.createTopics({ waitForLeaders: true, topics: [{ topic: TOPIC, numPartitions: rig.brokers.length, replicationFactor: rig.brokers.length }] });

@@ -43,9 +43,9 @@ export class ChangeMark {
     return this.#look(true);
   }
 
-  /** Told of what was appended through this mark, before `move` returns. */
+  /** Told of what was appended through this mark, before `move` returns; of nothing where there is no mark. */
   onOwn(listener: (grown: Growth) => void): void {
-    this.#listeners.push(listener);
+    if (this.file !== undefined) this.#listeners.push(listener);
   }
 
   /**

@@ -152,7 +152,7 @@ export class Projector {
     await after;
   }
 
-  /** Writes what is held back. Call it when no `apply` runs. */
+  /** Writes what is held back. Not for another caller while an `apply` runs. */
   async flush(db: Queryable): Promise<void> {
     const held = this.#held?.take() ?? [];
     let written = Promise.resolve();
