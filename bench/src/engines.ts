@@ -33,8 +33,8 @@ interface Shape {
   readonly smtp: number;
   readonly delivery: number;
   readonly connections: number;
-  /** Of one core, for each smtp process. Without it: as much as it gets. */
-  readonly share?: number;
+  /** Processes of this role get no more than this share of one core each. Without it: as much as they get. */
+  readonly held?: { readonly role: 'smtp' | 'delivery'; readonly share: number };
 }
 interface Side extends KirokuUnderTest {
   readonly groups: Groups;
@@ -43,13 +43,14 @@ interface Side extends KirokuUnderTest {
 }
 
 const COMPARED: Shape = { partitions: 12, smtp: 1, delivery: 1, connections: 50 };
-/**
- * So many smtp processes, each held to a tenth of a core (the cores are then not full at once, and the processes are what limits) and with 12
- * connections of its own. Delivery is not held: it would be stopped with locks that the others wait for, as no slow machine would be.
- */
-const held = (n: number): Shape => ({ partitions: 12, smtp: n, delivery: n, connections: 12 * n, share: 0.1 });
-/** How it grows with processes until the cores are full; and what partitions do where one process accepts and one delivers. */
-const CURVE: readonly Shape[] = [held(1), held(2), held(4), { ...COMPARED, partitions: 1 }];
+/** Of one core: so little that the cores are not full at once, and what is held is what limits. */
+const SHARE = 0.1;
+/** So many smtp processes, each with 12 connections of its own. */
+const byProcesses = (n: number): Shape => ({ partitions: 12, smtp: n, delivery: n, connections: 12 * n, held: { role: 'smtp', share: SHARE } });
+/** A partition is delivered by one process at a time: of four, so many have something to do. */
+const byPartitions = (n: number): Shape => ({ partitions: n, smtp: 1, delivery: 4, connections: 50, held: { role: 'delivery', share: SHARE } });
+/** How it grows with processes, and with partitions, until the cores are full. */
+const CURVE: readonly Shape[] = [byProcesses(1), byProcesses(2), byProcesses(4), byPartitions(1), byPartitions(2), byPartitions(4)];
 const SIZE = 3 * 1024;
 
 /**
@@ -131,22 +132,22 @@ function middle(rounds: readonly EngineFigures[]): EngineFigures {
   return rounds.toSorted((a, b) => Math.abs(a.rate - rate) - Math.abs(b.rate - rate))[0] ?? { rate: NaN, cpu: {}, busy: NaN };
 }
 
-const sideOf = (kiroku: KirokuUnderTest, engines: Groups, share?: number): Side => ({
+const sideOf = (kiroku: KirokuUnderTest, engines: Groups, held?: Shape['held']): Side => ({
   ...kiroku,
   groups: { 'Kiroku': () => kiroku.processes(), ...engines },
-  limited: () => (share === undefined ? () => undefined : limit(kiroku.kiroku.pidsOf('smtp'), share)),
+  limited: () => (held ? limit(kiroku.kiroku.pidsOf(held.role), held.share) : () => undefined),
 });
 
 async function startCluster(engines: Engines, shape: Shape, n: number): Promise<Side> {
-  const { partitions, smtp, delivery, connections, share } = shape;
-  const each = share === undefined ? '' : ` at ${share * 100} %`;
+  const { partitions, smtp, delivery, connections, held } = shape;
+  const processes = (role: 'smtp' | 'delivery', count: number): string => `${role} × ${count}${held?.role === role ? ` at ${held.share * 100} %` : ''}`;
   const kiroku = await startKiroku({
-    name: `cluster; ${partitions} partition${partitions === 1 ? '' : 's'}, smtp × ${smtp}${each}, delivery × ${delivery}, ${connections} kept`,
+    name: `cluster; ${partitions} partition${partitions === 1 ? '' : 's'}, ${processes('smtp', smtp)}, ${processes('delivery', delivery)}, ${connections} kept`,
     env: {
       ...(await engines.env(n)), KIROKU_KAFKA_PARTITIONS: String(partitions), KIROKU_SMTP_PROCESSES: String(smtp), KIROKU_DELIVERY_PROCESSES: String(delivery),
     },
   });
-  return sideOf(kiroku, engines.groups, share);
+  return sideOf(kiroku, engines.groups, held);
 }
 
 interface Engines {
