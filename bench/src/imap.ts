@@ -94,7 +94,7 @@ const transfer = (verb: string): Case['measure'] => async (server, plan) => {
 const appends: Case['measure'] = async (server, plan) => {
   const client = await open(server, 1);
   const since = performance.now();
-  for (let i = 0; i < plan.appended; i++) await client.run(appendCommand('INBOX', [message(i)]));
+  for (let i = 0; i < plan.appended; i++) await client.run(appendCommand('INBOX', [imapMessage(i)]));
   const took = performance.now() - since;
   client.close();
   return took;
@@ -159,11 +159,11 @@ async function fill(server: ImapServer, plan: Plan): Promise<number> {
   const since = performance.now();
   const client = await open(server);
   for (let start = 0; start < plan.messages; start += AT_ONCE)
-    await client.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => message(start + i))));
+    await client.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => imapMessage(start + i))));
   client.close();
   for (let user = 2; user < server.users.length; user++) {
     const other = await open(server, user);
-    await other.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => message(i))));
+    await other.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => imapMessage(i))));
     other.close();
   }
   return (performance.now() - since) / 1000;
@@ -183,7 +183,7 @@ async function mixed(server: ImapServer, plan: Plan): Promise<number> {
         `STATUS INBOX (MESSAGES UNSEEN)`, `STORE ${at} -FLAGS (\\Seen)`,
       ];
       for (const command of round) await client.run(command);
-      if (step % 10 === 0) await client.run(appendCommand('INBOX', [message(step)]));
+      if (step % 10 === 0) await client.run(appendCommand('INBOX', [imapMessage(step)]));
       commands += round.length + (step % 10 === 0 ? 1 : 0);
     }
   };
@@ -198,7 +198,7 @@ const FILLER = `Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do.
 const ATTACHMENT = 'QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n'.repeat(12);
 
 /** About 3 KB: a subject, addresses, a text part and an attachment, all with the message's number. */
-function message(number: number): Buffer {
+export function imapMessage(number: number): Buffer {
   return Buffer.from(
     `Return-Path: <sender${number % 97}@far.test>\r\nReceived: from far.test (far.test [192.0.2.1]) by mail.x.test; Mon, 5 Jan 2026 09:00:00 +0900\r\n` +
       `Message-ID: <${number}.bench@far.test>\r\nDate: Mon, 5 Jan 2026 09:00:00 +0900\r\nFrom: Sender ${number % 97} <sender${number % 97}@far.test>\r\n` +

@@ -7,6 +7,7 @@ import { benchEndToEnd } from './e2e.js';
 import { benchEngines } from './engines.js';
 import { startKiroku, type KirokuUnderTest } from './kiroku-sut.js';
 import { benchImap, type ImapRow } from './imap.js';
+import { benchImapLarge } from './imap-large.js';
 import { haveImapDovecot, startImapDovecot, startImapKiroku } from './imap-servers.js';
 import { benchKafkaClients, kafkajs, platformatic } from './kafka-clients.js';
 import { generator } from './load.js';
@@ -47,6 +48,7 @@ async function main(options: Options): Promise<Results> {
   if (options.only.includes('replay') && kiroku) results.replay = await benchReplay(kiroku, quick, say);
   await kiroku?.stop();
   if (options.only.includes('imap')) results.imap = await imap(options, versions);
+  if (options.only.includes('imap-large') && !options.peersOnly) results.imapLarge = await benchImapLarge(startImapKiroku, options.quick, say);
   if (options.only.includes('outbound')) results.outbound = await outbound(options, versions);
   if (options.only.includes('engines') && !options.peersOnly) results.engines = await benchEngines(options.quick, say);
   if (options.only.includes('kafka-clients')) results.kafkaClients = await benchKafkaClients([kafkajs, platformatic], options.quick, say);

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHMARKS = ['accept', 'e2e', 'imap', 'outbound', 'replay', 'memory', 'engines', 'kafka-clients'] as const;
+export const BENCHMARKS = ['accept', 'e2e', 'imap', 'imap-large', 'outbound', 'replay', 'memory', 'engines', 'kafka-clients'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
 
-/** Need engines that `npm run test:engines` provides: only on request. */
-const ON_REQUEST: readonly Benchmark[] = ['engines', 'kafka-clients'];
+/** Only on request: some need engines that `npm run test:engines` provides, one takes minutes and has no peer. */
+const ON_REQUEST: readonly Benchmark[] = ['imap-large', 'engines', 'kafka-clients'];
 
 export interface Options {
   /** Short runs and few rounds: the order of magnitude in a minute or two. */

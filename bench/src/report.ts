@@ -2,6 +2,7 @@ import { describe, type AcceptRow } from './accept.js';
 import type { EndToEndRow } from './e2e.js';
 import type { EnginesRow } from './engines.js';
 import type { ImapRow } from './imap.js';
+import type { ImapLargeResult } from './imap-large.js';
 import type { KafkaClientRow } from './kafka-clients.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
@@ -16,6 +17,7 @@ export interface Results {
   accept?: AcceptRow[];
   e2e?: EndToEndRow;
   imap?: readonly ImapRow[];
+  imapLarge?: ImapLargeResult;
   outbound?: OutboundResult | undefined;
   replay?: ReplayRow[];
   memory?: MemoryRow[];
@@ -58,6 +60,7 @@ export function report(results: Results): string {
     acceptTable(results.accept),
     endToEndTable(results.e2e),
     imapTable(results.imap),
+    imapLargeTable(results.imapLarge),
     outboundTables(results.outbound),
     replayTable(results.replay),
     memoryTable(results.memory),
@@ -93,6 +96,12 @@ function imapTable(rows: readonly ImapRow[] | undefined): string {
     return [what, ...cells, times(ratio), `≥ ${target} ×`, verdict(ratio === undefined ? undefined : ratio >= target)];
   });
   return table(['IMAP', ...names, 'ratio', 'target', ''], lines);
+}
+
+function imapLargeTable(result: ImapLargeResult | undefined): string {
+  if (!result) return '';
+  const lines = result.rows.map(({ what, ms }) => [what, `${ms.toFixed(ms < 100 ? 1 : 0)} ms`]);
+  return table(['IMAP, large', 'time'], [...lines, ['the most that the imap process held', `${Math.round(result.memory / MB)} MB`]]);
 }
 
 function outboundTables(result: OutboundResult | undefined): string {

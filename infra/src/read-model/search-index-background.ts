@@ -91,7 +91,7 @@ export class BackgroundFiller {
     const signal = AbortSignal.any([this.#stopping.signal, wanted.signal]);
     await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
     if (!wanted.signal.aborted) return;
-    await pause(Math.min(wait, soon ?? wait) - (performance.now() - since), undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+    await pause(Math.max(0, Math.min(wait, soon ?? wait) - (performance.now() - since)), undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
   }
 
   async #fill(): Promise<void> {

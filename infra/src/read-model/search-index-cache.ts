@@ -111,10 +111,14 @@ export class BodyCache {
     return refs.map(({ sha256 }) => values.get(sha256));
   }
 
-  /** Searches have passed over bodies of this stretch, without keeping what they read, so often that the next must not; then it counts anew. */
-  passedOften(stretch: string): boolean {
-    const times = (this.#passed.get(stretch) ?? 0) + 1;
-    this.#passed.set(stretch, times % OFTEN);
+  /**
+   * Searches have passed over bodies of this stretch, without keeping what they read, so often that the next must not; then it counts anew. In a mailbox of
+   * many stretches it is another's turn each time.
+   */
+  passedOften(mailbox: string, stretch: number): boolean {
+    const name = `${mailbox}/${stretch}`;
+    const times = (this.#passed.get(name) ?? stretch % OFTEN) + 1;
+    this.#passed.set(name, times % OFTEN);
     return times === OFTEN;
   }
 

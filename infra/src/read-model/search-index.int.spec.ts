@@ -199,6 +199,9 @@ describe('the columns for sorting', () => {
   });
 });
 
+/** Messages of a mailbox whose header fields are not kept in memory. */
+const LARGE = 200_001;
+
 describe('the first search for a text', () => {
   const plain = (n: number): readonly Entry[] => Array.from({ length: n }, (_, i) => ({ bytes: message(`Subject: passed over ${i}`, `needle ${i} in ${h.engine.ids.uuid()}`) }));
   const encoded: Entry = { bytes: Buffer.from('Subject: encoded\r\nContent-Transfer-Encoding: base64\r\n\r\nbmVlZGxlIDM=\r\n') };
@@ -220,6 +223,23 @@ describe('the first search for a text', () => {
     expect(await known(refs)).toBe(1);
     expect([...(await search.matching(all(5), [{ ...test, needle: 'NEEDLE 2' }]))]).toEqual([3]);
     expect(await known(refs)).toBe(5);
+  });
+
+  it('of a header field, where memory keeps nothing, is one of ten that keeps what it reads as well', async () => {
+    const { search, refs } = await mailboxOf(plain(5));
+    const header: SourceTest = { by: 'header', field: 'subject', needle: 'OVER 3' };
+    for (let times = 1; times <= 9; times++) expect([...(await search.matching(all(LARGE), [header]))]).toEqual([4]);
+    expect(await known(refs)).toBe(0);
+    expect([...(await search.matching(all(LARGE), [header]))]).toEqual([4]);
+    expect(await known(refs)).toBe(5);
+  });
+
+  it('of a large mailbox keeps what it reads of another tenth each time', () => {
+    const stretches = Array.from({ length: 50 }, (_, i) => i);
+    const fresh = new BodyCache(h.pool, {} as never, () => undefined);
+    const kept = Array.from({ length: 10 }, () => stretches.filter((stretch) => fresh.passedOften('one', stretch)));
+    expect(kept.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 5));
+    expect(kept.flat().sort((a, b) => a - b)).toEqual(stretches);
   });
 
   it('passes over nothing that cannot be read together with others', async () => {

@@ -117,8 +117,9 @@ export class MailboxSearch implements SearchSource {
   async #asked(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
     const found = new Set<number>();
     const unknown = await this.#look(uids, tests, found);
-    if (tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found);
-    const rest = await this.#perhaps(unknown, tests);
+    const often = this.#often(unknown);
+    if (!often && tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found);
+    const rest = often ? unknown : await this.#perhaps(unknown, tests);
     for (let start = 0; start < rest.length; start += STEP) {
       const some = rest.slice(start, start + STEP);
       this.#tell(some.length);
@@ -129,13 +130,19 @@ export class MailboxSearch implements SearchSource {
   }
 
   /**
-   * Without those of which a look at the octets says that they lack a text. What could be known of these is left to the background; not for ever, on
-   * a machine on which that never gets its turn.
+   * Have searches looked into bodies here again and again, and nothing is kept of them? What could be known is left to the background; not for ever,
+   * on a machine on which that never gets its turn.
    */
+  #often(unknown: readonly Open[]): boolean {
+    const [first] = unknown;
+    return first !== undefined && this.cache.passedOften(this.mailbox, Math.floor(first[0] / BATCH));
+  }
+
+  /** Without those of which a look at the octets says that they lack a text. */
   async #perhaps(unknown: readonly Open[], tests: readonly IndexTest[]): Promise<readonly Open[]> {
     const texts = tests.filter((test) => test.by === 'text');
     const look = new QuickLook(texts.filter((t) => t.in === 'body').map((t) => t.needle), texts.filter((t) => t.in === 'all').map((t) => t.needle));
-    if (look.idle || unknown.length === 0 || this.cache.passedOften(`${this.mailbox}/${Math.floor((unknown[0] as Open)[0] / BATCH)}`)) return unknown;
+    if (look.idle || unknown.length === 0) return unknown;
     const perhaps: Open[] = [];
     for (let start = 0; start < unknown.length; start += STEP) {
       const some = unknown.slice(start, start + STEP);
