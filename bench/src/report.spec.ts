@@ -19,6 +19,13 @@ describe('a report', () => {
     expect(lineWith('embedded: accepted', { engines })).toMatch(/400 µs\s+400 µs\s+–/);
   });
 
+  it('tells the times of a large mailbox, and what it took of memory', () => {
+    const imapLarge = { rows: [{ what: 'SELECT', ms: 3.21 }, { what: 'COPY', ms: 12_345.6 }], memory: 650e6 };
+    expect(lineWith('SELECT', { imapLarge })).toMatch(/SELECT +3\.2 ms$/);
+    expect(lineWith('COPY', { imapLarge })).toMatch(/COPY +12346 ms$/);
+    expect(lineWith('the most', { imapLarge })).toMatch(/650 MB$/);
+  });
+
   const cell = { size: 3072, connections: 50, keep: true };
 
   it('says that a target is met when it is reached exactly, and not below', () => {
