@@ -129,9 +129,9 @@ async function folders(server: ImapServer, { folders: count }: Plan, tell: Tell)
     for (let i = 0; i < count; i++) made += (await client.end(`CREATE ${name(i)}`)).startsWith('OK') ? 1 : 0;
     return made;
   });
-  await timed('LIST "" "*"', all, () => lines('LIST "" "Projects*"', '* LIST '));
-  await timed('LIST "" "%"', 1, () => lines('LIST "" "Projects%"', '* LIST '));
-  await timed('LSUB "" "*"', 0, () => lines('LSUB "" "Projects*"', '* LSUB '));
+  await timed('LIST of all of them', all, () => lines('LIST "" "Projects*"', '* LIST '));
+  await timed('LIST of the top level', 1, () => lines('LIST "" "Projects%"', '* LIST '));
+  await timed('LSUB, subscribed to none', 0, () => lines('LSUB "" "Projects*"', '* LSUB '));
   await timed('LIST with STATUS of each', all, () => lines('LIST "" "Projects*" RETURN (STATUS (MESSAGES UNSEEN))', '* STATUS '));
   await timed('APPEND to the last folder, and SELECT', 1, async () => {
     const said = await client.append(name(count - 1), imapMessage(0));
