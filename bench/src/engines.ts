@@ -81,7 +81,7 @@ type Measured = Pick<EnginesRow, 'accept' | 'e2e'>;
 /** The sides take turns. Before that each gets so many messages that programs which compile themselves have done so. */
 async function measure(sides: readonly Side[], connections: number, quick: boolean, say: (text: string) => void): Promise<readonly Measured[]> {
   const compared = sides.length > 1;
-  const [seconds, rounds, before] = quick ? [2, compared ? 3 : 1, compared ? 4_000 : 2_000] : [4, 5, 12_000];
+  const [seconds, rounds, before] = quick ? [2, compared ? 3 : 1, compared ? 4_000 : 2_000] : [4, compared ? 5 : 2, compared ? 12_000 : 4_000];
   const most = quick ? 2_000 : 5_000;
   const found = sides.map(() => ({ accept: [] as EngineFigures[], e2e: [] as EngineFigures[] }));
   const counts: number[] = [];
