@@ -14,29 +14,6 @@ describe('queue ids of a server whose log is Kafka', () => {
     expect(partitionsOf(Array.from({ length: 100 }, () => ids.queueId())).size).toBe(1);
   });
 
-  it('that are made together belong together, also when it is time for another partition', () => {
-    let elapsed = 0;
-    const ids = idsInRuns(fixedIds(), PARTITIONS, () => elapsed, 7);
-    const until = (ms: number): string[] => {
-      const made: string[] = [];
-      for (; elapsed < ms; elapsed++) made.push(ids.queueId());
-      return made;
-    };
-    const first = until(190);
-    expect(partitionsOf([...first, ...until(230)]).size).toBe(1);
-    elapsed += 10;
-    expect(partitionsOf(until(260)).size).toBe(1);
-    expect(partitionsOf([first[0] as string, ids.queueId()]).size).toBe(2);
-  });
-
-  it('go to another partition after twice the time at the latest, however many come', () => {
-    let elapsed = 0;
-    const ids = idsInRuns(fixedIds(), PARTITIONS, () => elapsed++, 7);
-    expect(partitionsOf(Array.from({ length: 400 }, () => ids.queueId())).size).toBe(1);
-    expect(partitionsOf(Array.from({ length: 400 }, () => ids.queueId())).size).toBe(1);
-    expect(partitionsOf(Array.from({ length: 4_000 }, () => ids.queueId())).size).toBeGreaterThan(5);
-  });
-
   it('come through all partitions, each about as often', () => {
     let elapsed = 0;
     const ids = idsInRuns(fixedIds(), PARTITIONS, () => elapsed, 7);
