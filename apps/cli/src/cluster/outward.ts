@@ -1,4 +1,4 @@
-import type { Story } from '@kiroku/infra/admin/messages.js';
+import type { QueueStory } from '@kiroku/infra/admin/queue-story.js';
 import { ScriptedSmtp } from '@kiroku/infra/rig/scripted-smtp.js';
 import { until } from '@kiroku/infra/rig/until.js';
 import { Senders } from '../e2e/crash-load.js';
@@ -44,7 +44,7 @@ export class Outward {
   }
 
   /**
-   * What is wrong, when nothing waits any more: what is missing, what is twice without an attempt of unknown outcome in its story (the
+   * What is wrong, when nothing waits any more: what is missing, what is twice without an attempt of unknown outcome recorded for it (the
    * process ended between the other server's 250 and our record of it), and what senders were told.
    */
   async findings(ms: number): Promise<{ readonly wrong: readonly string[]; readonly acknowledged: number; readonly doubled: number }> {
@@ -55,8 +55,8 @@ export class Outward {
     const addressed = new Map([...told.acknowledged, ...told.uncertain].map(([token, sent]) => [token, { ...sent, users: sent.users.map((user) => `${user}@${DOMAIN}`) }]));
     const named = (kind: ReadonlyMap<string, unknown>) => new Map([...addressed].filter(([token]) => kind.has(token)));
     const mails = () => this.sink.messages.map(({ rcpt, body }) => ({ recipients: rcpt.map((path) => /<([^>]*)>/.exec(path)?.[1] ?? path), message: body.toString('latin1').replaceAll('\r\n', '\n') }));
-    const story = async (id: string): Promise<Story> => JSON.parse(await one.kiroku.must('story', id, '--json')) as Story;
-    const { wrong, doubled } = await outboundFindings({ story }, { acknowledged: named(told.acknowledged), uncertain: named(told.uncertain) }, [{ mails }]);
+    const decided = async (id: string): Promise<QueueStory> => JSON.parse(await one.kiroku.must('queue', 'show', id, '--json')) as QueueStory;
+    const { wrong, doubled } = await outboundFindings({ decided }, { acknowledged: named(told.acknowledged), uncertain: named(told.uncertain) }, [{ mails }]);
     return { wrong: [...this.#senders.flatMap(({ surprises }) => surprises), ...wrong], acknowledged: told.acknowledged.size, doubled };
   }
 

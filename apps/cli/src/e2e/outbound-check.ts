@@ -5,7 +5,7 @@ import { type OutboundScene, triesOf } from './outbound-scene.js';
 /** A server elsewhere. */
 interface Sink { mails(): readonly Pick<SunkMail, 'recipients' | 'message'>[] }
 
-/** What the servers elsewhere hold, and what the stories say about it. */
+/** What the servers elsewhere hold, and what was decided about it. */
 export interface OutboundFindings {
   /** What is wrong, in words; empty when every promise was kept. */
   readonly wrong: readonly string[];
@@ -16,10 +16,10 @@ export interface OutboundFindings {
 }
 
 /**
- * Every acknowledged message is at each of its recipients; more copies than one only as far as its story has an outcome `unknown`
- * for that recipient; no content has changed.
+ * Every acknowledged message is at each of its recipients; more copies than one only as far as attempts with the outcome `unknown`
+ * were recorded for that recipient; no content has changed. A story would not do: it follows the log, and may not tell of all of them yet.
  */
-export async function outboundFindings(scene: Pick<OutboundScene, 'story'>, senders: Told, sinks: readonly Sink[]): Promise<OutboundFindings> {
+export async function outboundFindings(scene: Pick<OutboundScene, 'decided'>, senders: Told, sinks: readonly Sink[]): Promise<OutboundFindings> {
   const wrong: string[] = [];
   const copies = copiesIn(sinks, senders, wrong);
   let doubled = 0;
@@ -31,9 +31,9 @@ export async function outboundFindings(scene: Pick<OutboundScene, 'story'>, send
     for (const { address, count } of counts) if (count < least) wrong.push(`${token} was acknowledged and is not at ${address}`);
     const several = counts.filter(({ count }) => count > 1);
     if (several.length === 0) continue;
-    const story = await scene.story(sent.id, 5_000);
+    const decided = await scene.decided(sent.id);
     for (const { address, count } of several) {
-      const explained = triesOf(story, address).filter((result) => result.outcome === 'unknown').length;
+      const explained = triesOf(decided, address).filter((result) => result.outcome === 'unknown').length;
       doubled += 1;
       unknown += explained;
       if (count > 1 + explained) wrong.push(`${token} is ${count} times at ${address}, with ${explained} unknown outcomes (${sent.id})`);

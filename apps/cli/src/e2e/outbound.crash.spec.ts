@@ -38,14 +38,14 @@ if (haveSmtpSink()) {
 
     const arrived = (): number => sinks.reduce((sum, sink) => sum + sink.count(), 0);
 
-    /** What waits when nothing waits, or nothing arrives any more. */
-    async function leftWaiting(): Promise<readonly QueueItem[]> {
-      let left = await scene.waiting();
-      for (let before = -1; left.length > 0 && arrived() > before; ) {
-        before = arrived();
-        await until('mail arrives', STANDSTILL, async () => (left = await scene.waiting()).length === 0 || arrived() > before).catch(() => undefined);
-      }
-      return left;
+    /** What is left in the queue when it is empty, or nothing arrives any more. */
+    function leftWaiting(): Promise<readonly QueueItem[]> {
+      let last = { count: arrived(), at: performance.now() };
+      return until('the queue is empty, or at a standstill', DRAINED, async () => {
+        const left = await scene.waiting();
+        if (arrived() > last.count) last = { count: arrived(), at: performance.now() };
+        return (left.length === 0 || performance.now() - last.at > STANDSTILL) && left;
+      });
     }
 
     /** Mostly delivery; now and then the database under it, or everything. */
