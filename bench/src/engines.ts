@@ -47,7 +47,10 @@ const COMPARED: Shape = { partitions: 12, smtp: 1, delivery: 1, connections: 50 
 const SHARE = 0.1;
 /** So many smtp processes, each with 12 connections of its own. */
 const byProcesses = (n: number): Shape => ({ partitions: 12, smtp: n, delivery: n, connections: 12 * n, held: { role: 'smtp', share: SHARE } });
-/** A partition is delivered by one process at a time: of four, so many have something to do. */
+/**
+ * A partition is delivered by one process at a time: of four, so many have something to do. What is held may be stopped while others wait for
+ * it: at 4 % of a core nothing grew any more.
+ */
 const byPartitions = (n: number): Shape => ({ partitions: n, smtp: 1, delivery: 4, connections: 50, held: { role: 'delivery', share: SHARE } });
 /** How it grows with processes, and with partitions, until the cores are full. */
 const CURVE: readonly Shape[] = [byProcesses(1), byProcesses(2), byProcesses(4), byPartitions(1), byPartitions(2), byPartitions(4)];

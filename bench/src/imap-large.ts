@@ -1,8 +1,8 @@
-import { ImapClient } from '@kiroku/infra/rig/imap-client.js';
 import { readFileSync } from 'node:fs';
-import { appendCommand, ImapSocket } from './imap-client.js';
+import { ImapClient } from '@kiroku/infra/rig/imap-client.js';
+import { appendCommand } from './imap-client.js';
 import type { ImapServer } from './imap-servers.js';
-import { imapMessage } from './imap.js';
+import { imapMessage, openImap } from './imap.js';
 import { settle } from './settle.js';
 import { PASSWORD } from './sut.js';
 
@@ -60,7 +60,7 @@ type Tell = (what: string, ms: number) => void;
 /** Doubles the mailbox by COPY to itself until it has what is wanted. */
 async function fill(server: ImapServer, { messages }: Plan, say: (text: string) => void): Promise<void> {
   const since = performance.now();
-  const client = await open(server, 0);
+  const client = await openImap(server);
   const first = Math.min(DIFFERENT, messages);
   for (let at = 0; at < first; at += APPENDED)
     await client.run(appendCommand('INBOX', Array.from({ length: APPENDED }, (_, i) => imapMessage(at + i))));
@@ -76,7 +76,7 @@ async function fill(server: ImapServer, { messages }: Plan, say: (text: string) 
 }
 
 async function mailbox(server: ImapServer, { messages }: Plan, tell: Tell): Promise<void> {
-  const client = await open(server, 0);
+  const client = await openImap(server);
   const step = async (what: string, command: string, right: RegExp): Promise<void> => {
     const since = performance.now();
     const { tail } = await client.run(command);
@@ -85,7 +85,7 @@ async function mailbox(server: ImapServer, { messages }: Plan, tell: Tell): Prom
   };
   const some = Math.min(10_000, messages / 10);
   const half = messages / 2;
-  const each = messages / Math.min(DIFFERENT, messages);
+  const different = Math.min(DIFFERENT, messages);
   const counted = (count: number): RegExp => new RegExp(`^\\* ESEARCH .*\\bCOUNT ${count}\\r$`, 'm');
   await step(`SELECT of ${numbered(messages)}, cold`, 'SELECT INBOX', new RegExp(`^\\* ${messages} EXISTS\\r$`, 'm'));
   await step('SELECT, warm', 'SELECT INBOX', new RegExp(`^\\* ${messages} EXISTS\\r$`, 'm'));
@@ -96,11 +96,11 @@ async function mailbox(server: ImapServer, { messages }: Plan, tell: Tell): Prom
   await step('SEARCH UNSEEN', 'SEARCH RETURN (COUNT) UNSEEN', counted(messages));
   await step('SEARCH LARGER', 'SEARCH RETURN (COUNT) LARGER 100000', counted(0));
   // Also in "number 770" and so on.
-  const hits = Array.from({ length: messages / each }, (_, i) => String(i)).filter((number) => number.startsWith('77')).length;
-  await step('SEARCH SUBJECT', 'SEARCH RETURN (COUNT) SUBJECT "number 77"', counted(hits * each));
-  await step('SEARCH SUBJECT, again', 'SEARCH RETURN (COUNT) SUBJECT "number 77"', counted(hits * each));
-  await step('SEARCH TEXT', 'SEARCH RETURN (COUNT) TEXT "needle 77"', counted(hits * each));
-  await step('SEARCH TEXT, again', 'SEARCH RETURN (COUNT) TEXT "needle 77"', counted(hits * each));
+  const hits = Array.from({ length: different }, (_, i) => String(i)).filter((number) => number.startsWith('77')).length * (messages / different);
+  await step('SEARCH SUBJECT', 'SEARCH RETURN (COUNT) SUBJECT "number 77"', counted(hits));
+  await step('SEARCH SUBJECT, again', 'SEARCH RETURN (COUNT) SUBJECT "number 77"', counted(hits));
+  await step('SEARCH TEXT', 'SEARCH RETURN (COUNT) TEXT "needle 77"', counted(hits));
+  await step('SEARCH TEXT, again', 'SEARCH RETURN (COUNT) TEXT "needle 77"', counted(hits));
   await step('SORT (ARRIVAL)', 'SORT RETURN (COUNT) (ARRIVAL) UTF-8 ALL', counted(messages));
   await step(`STORE of ${numbered(some)}, silent`, `STORE 1:${some} +FLAGS.SILENT (\\Flagged)`, /OK/);
   await step('SEARCH FLAGGED', 'SEARCH RETURN (COUNT) FLAGGED', counted(some));
@@ -144,8 +144,6 @@ async function folders(server: ImapServer, { folders: count }: Plan, tell: Tell)
   });
   client.close();
 }
-
-const open = (server: ImapServer, user: number): Promise<ImapSocket> => ImapSocket.login(server.port, server.users[user] ?? '', PASSWORD);
 
 const textOf = (pid: number, file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
 

@@ -38,10 +38,10 @@ interface Case {
 }
 
 /** The large mailbox is the INBOX of the first account. */
-const open = (server: ImapServer, user = 0): Promise<ImapSocket> => ImapSocket.login(server.port, server.users[user] ?? '', PASSWORD);
+export const openImap = (server: ImapServer, user = 0): Promise<ImapSocket> => ImapSocket.login(server.port, server.users[user] ?? '', PASSWORD);
 
 async function inLarge<T>(server: ImapServer, work: (client: ImapSocket) => Promise<T>): Promise<T> {
-  const client = await open(server);
+  const client = await openImap(server);
   try {
     await client.run('SELECT INBOX');
     return await work(client);
@@ -66,7 +66,7 @@ const once = (command: (plan: Plan) => string): Case['measure'] => (server, plan
 async function selects(server: ImapServer, count: number): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < count; round++) {
-    const client = await open(server);
+    const client = await openImap(server);
     times.push(await client.time('SELECT INBOX'));
     client.close();
   }
@@ -75,7 +75,7 @@ async function selects(server: ImapServer, count: number): Promise<number> {
 
 /** COPY or MOVE of the first messages of a mailbox made for it, to another. */
 const transfer = (verb: string): Case['measure'] => async (server, plan) => {
-  const client = await open(server);
+  const client = await openImap(server);
   const times: number[] = [];
   for (let round = 0; round < Math.min(3, plan.rounds); round++) {
     const [from, to] = [`${verb}from${round}`, `${verb}to${round}`];
@@ -92,7 +92,7 @@ const transfer = (verb: string): Case['measure'] => async (server, plan) => {
 };
 
 const appends: Case['measure'] = async (server, plan) => {
-  const client = await open(server, 1);
+  const client = await openImap(server, 1);
   const since = performance.now();
   for (let i = 0; i < plan.appended; i++) await client.run(appendCommand('INBOX', [imapMessage(i)]));
   const took = performance.now() - since;
@@ -157,12 +157,12 @@ export async function benchImap(
 
 async function fill(server: ImapServer, plan: Plan): Promise<number> {
   const since = performance.now();
-  const client = await open(server);
+  const client = await openImap(server);
   for (let start = 0; start < plan.messages; start += AT_ONCE)
     await client.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => imapMessage(start + i))));
   client.close();
   for (let user = 2; user < server.users.length; user++) {
-    const other = await open(server, user);
+    const other = await openImap(server, user);
     await other.run(appendCommand('INBOX', Array.from({ length: AT_ONCE }, (_, i) => imapMessage(i))));
     other.close();
   }
@@ -171,7 +171,7 @@ async function fill(server: ImapServer, plan: Plan): Promise<number> {
 
 /** What people's programs do all day, each client on a connection of its own. @returns commands per second. */
 async function mixed(server: ImapServer, plan: Plan): Promise<number> {
-  const clients = await Promise.all(Array.from({ length: plan.clients }, (_, i) => open(server, 2 + (i % (server.users.length - 2)))));
+  const clients = await Promise.all(Array.from({ length: plan.clients }, (_, i) => openImap(server, 2 + (i % (server.users.length - 2)))));
   const end = performance.now() + plan.mixed;
   let commands = 0;
   const busy = async (client: ImapSocket, number: number): Promise<void> => {

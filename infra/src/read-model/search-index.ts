@@ -107,18 +107,18 @@ export class MailboxSearch implements SearchSource {
   /** What memory knows needs no question. */
   async #indexed(uids: Uint32Array, tests: readonly IndexTest[], remember: boolean): Promise<Uint32Array> {
     const fields = tests.filter(isFieldTest);
-    if (fields.length === 0 || !remember) return this.#asked(uids, tests);
+    if (fields.length === 0 || !remember) return this.#asked(uids, tests, remember);
     const { passed, open } = await this.cache.fields.sort(this.mailbox, uids, fields);
-    if (fields.length === tests.length) return open.length === 0 ? passed : union(passed, await this.#asked(open, tests));
-    return this.#asked(union(passed, open), tests);
+    if (fields.length === tests.length) return open.length === 0 ? passed : union(passed, await this.#asked(open, tests, remember));
+    return this.#asked(union(passed, open), tests, remember);
   }
 
   /** Rows that are not known yet are made first; what cannot be read passes nothing. */
-  async #asked(uids: Uint32Array, tests: readonly IndexTest[]): Promise<Uint32Array> {
+  async #asked(uids: Uint32Array, tests: readonly IndexTest[], remember: boolean): Promise<Uint32Array> {
     const found = new Set<number>();
     const unknown = await this.#look(uids, tests, found);
     const often = this.#often(unknown);
-    if (!often && tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found);
+    if (!often && tests.every(isFieldTest)) return this.#byHeaders(uids, unknown, tests, found, remember);
     const rest = often ? unknown : await this.#perhaps(unknown, tests);
     for (let start = 0; start < rest.length; start += STEP) {
       const some = rest.slice(start, start + STEP);
@@ -156,7 +156,7 @@ export class MailboxSearch implements SearchSource {
   }
 
   /** Their headers tell; all that could be known of their bodies is left to searches that need it. */
-  async #byHeaders(uids: Uint32Array, unknown: readonly Open[], tests: readonly FieldTest[], found: Set<number>): Promise<Uint32Array> {
+  async #byHeaders(uids: Uint32Array, unknown: readonly Open[], tests: readonly FieldTest[], found: Set<number>, remember: boolean): Promise<Uint32Array> {
     const fields = [...new Set(tests.map(({ field }) => field))];
     for (let start = 0; start < unknown.length; start += STEP) {
       const some = unknown.slice(start, start + STEP);
@@ -167,7 +167,7 @@ export class MailboxSearch implements SearchSource {
         const [header, prefix] = [headers[i], prefixes[i] ?? []];
         if (header && tests.every(({ field, needle }) => hasField(prefix, field, needle) || header.get(field)?.includes(needle))) found.add(uid);
       });
-      for (const field of fields) {
+      for (const field of remember ? fields : []) {
         // Of a field that also stands before the body memory knows nothing: see `FieldTexts`.
         const plain = some.flatMap(([uid], i) => (headers[i] && !hasField(prefixes[i] ?? [], field, '') ? [[uid, headers[i].get(field)] as const] : []));
         this.cache.fields.learn(this.mailbox, field, plain);
