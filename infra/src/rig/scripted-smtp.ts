@@ -6,7 +6,7 @@ import { DataReader } from '@kiroku/domain/smtp/data-reader.js';
 /**
  * What the server does at a point of the conversation. A text is said as it is, its lines ended by CRLF (`\n` parts lines);
  * `raw` is said byte by byte as given. `drop` closes, `reset` breaks off, after `say` if there is one; `silent` says nothing ever
- * again. `when` is waited for before anything else. `drip` is said octet by octet, `every` so many ms.
+ * again, after `say` if there is one. `when` is waited for before anything else. `drip` is said octet by octet, `every` so many ms.
  */
 export type Reaction =
   | string
@@ -14,7 +14,7 @@ export type Reaction =
   | { readonly raw: string; readonly when?: Promise<unknown> }
   | { readonly drop: true; readonly say?: string; readonly reset?: true; readonly when?: Promise<unknown> }
   | { readonly drip: string; readonly every: number }
-  | { readonly silent: true };
+  | { readonly silent: true; readonly say?: string };
 
 export type Point =
   | 'greeting' | 'EHLO' | 'HELO' | 'STARTTLS' | 'AUTH' | 'AUTH-answer' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'end-of-data' | 'RSET' | 'NOOP' | 'QUIT'
@@ -222,6 +222,7 @@ export class ScriptedConnection {
       return;
     }
     if ('silent' in reaction) {
+      if (reaction.say !== undefined) this.say(reaction.say);
       this.mode = 'ignore';
       return;
     }
