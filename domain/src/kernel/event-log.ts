@@ -88,8 +88,11 @@ export interface EventLog {
   partitions(topic: Topic): number;
   /** The position that the next event will get. */
   head(topic: Topic, partition: number): Promise<number>;
-  /** At most `limit` events from `from` on, oldest first; empty at the head. Retention may have removed the oldest: reading goes on at the first kept. */
-  read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]>;
+  /**
+   * At most `limit` events from `from` on, oldest first; empty at the head. Retention may have removed the oldest: reading goes on at the first kept.
+   * @param types events of other types may be missing, so that nobody need parse them; never the last of those looked at, which says how far that was.
+   */
+  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]>;
   /** The events at these positions, in their order; what retention has removed is absent. For looking up few. */
   at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]>;
   /** The last position at or below `before` up to which facts can be forgotten: what lies together is forgotten together. */

@@ -86,6 +86,31 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       expect(numbers(await readAll(h.log, 'session', partitionOf('K1', h.log.partitions('session'))))).toEqual([9]);
     });
 
+    it('leaves out none of the types that are asked for, whatever events of other types look like, and tells how far it looked', async () => {
+      const kinds = ['Noted', 'Wanted', 'Noted', 'Noted', 'Wanted', 'Noted', 'Noted', 'Noted', 'Noted'];
+      for (const [n, type] of kinds.entries()) {
+        const event = { ...fact(n), type, data: { n, type: 'Wanted', text: '"type":"Wanted"' } };
+        await h.store.append([{ stream: `typed-${n}`, expected: 0, events: n % 2 === 0 ? [event] : [event, fact(n)] }]);
+        await h.log.append([{ topic: 'session', key: 'typed', event }]);
+      }
+      for (const [topic, partition] of [['decision', 0], ['session', partitionOf('typed', h.log.partitions('session'))]] as const)
+        for (const [size, wanted] of [[1, ['Wanted']], [3, ['Wanted', 'Unheard']], [100, ['Wanted']], [4, ['Unheard']]] as const) {
+          const [types, head] = [new Set<string>(wanted), await h.log.head(topic, partition)];
+          const found: Positioned[] = [];
+          for (let at = 0; at < head; ) {
+            const page = await h.log.read(topic, partition, at, size, types);
+            const last = (page.at(-1) as Positioned).position;
+            expect(last).toBeGreaterThanOrEqual(at);
+            expect(last).toBeLessThan(head);
+            expect(page.length).toBeLessThanOrEqual(size);
+            found.push(...page.filter((e) => types.has(e.event.type)));
+            at = last + 1;
+          }
+          expect(found).toEqual((await readAll(h.log, topic, partition)).filter((e) => types.has(e.event.type)));
+        }
+      expect(await h.log.read('decision', 0, await h.log.head('decision', 0), 10, new Set(['Wanted']))).toEqual([]);
+    });
+
     it('appends nothing for an empty list', async () => {
       await expect(h.log.append([])).resolves.toBeUndefined();
     });

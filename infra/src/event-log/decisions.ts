@@ -20,15 +20,15 @@ export class Decisions {
     return (rows[0] as { next: number }).next;
   }
 
-  async read(from: number, limit: number): Promise<readonly Positioned[]> {
-    const found = await this.#rows(from, limit);
+  async read(from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
+    const found = await this.#rows(from, limit, types);
     if (found.length > 0) return found;
     const { rows } = await this.pool.query<{ position: number | null }>('SELECT min(position) AS position FROM history.decision WHERE position >= $1', [from]);
     const kept = rows[0]?.position ?? undefined;
-    return kept === undefined ? [] : this.#rows(kept, limit);
+    return kept === undefined ? [] : this.#rows(kept, limit, types);
   }
 
-  async #rows(from: number, limit: number): Promise<readonly Positioned[]> {
+  async #rows(from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
     const { rows } = await this.pool.query<StoredRow>({
       name: 'read-decisions',
       text: `SELECT position, stream, version, events FROM (
@@ -39,8 +39,9 @@ export class Decisions {
              WHERE before < $3 ORDER BY position`,
       values: [from, from + limit, READ_SIZE],
     });
+    const mentioned = types && mentionOf(types);
     const events: Positioned[] = [];
-    for (const row of rows)
+    for (const row of mentioned ? rows.filter((r, i) => i === rows.length - 1 || mentioned.test(r.events)) : rows)
       for (const event of this.#eventsOf(row)) if (event.position >= from && events.length < limit) events.push(event);
     return events;
   }
@@ -62,3 +63,6 @@ export class Decisions {
     return (JSON.parse(events) as readonly Recorded[]).map((e, i) => ({ position: position + i, key: stream, version: version + i, event: upcast(e, this.upgrades) }));
   }
 }
+
+/** Finds every event of these types in a row's text, as `JSON.stringify` wrote it; and now and then a value that only looks like one. Types are words. */
+const mentionOf = (types: ReadonlySet<string>): RegExp => new RegExp(`"type":"(?:${[...types].join('|')})"`);

@@ -18,20 +18,22 @@ const PAGE_IN_STEP = 10_000;
 /**
  * Reads several partitions up to fixed ends, all in step by the time of their events: what follows from an event comes in the same
  * batch or soon after, so a view writes a row once where several events concern it. The order across partitions is only roughly that of time.
+ * @param types events of other types may be missing.
  */
 export async function* inStep(
   log: Pick<EventLog, 'read'>,
   places: readonly (Place & { readonly from: number; readonly end: number })[],
+  types?: ReadonlySet<string>,
 ): AsyncGenerator<readonly Slice[]> {
   const lanes: Lane[] = places.map(({ topic, partition, from, end }) => ({ topic, partition, next: from, end, events: [], page: undefined }));
   const page = lanes.length === 1 ? PAGE : PAGE_IN_STEP;
   for (;;) {
-    await Promise.all(lanes.map((lane) => fill(log, lane, page)));
+    await Promise.all(lanes.map((lane) => fill(log, lane, page, types)));
     const open = lanes.filter((lane) => lane.events.length > 0);
     if (open.length === 0) return;
     const time = until(open);
     const slices = open.flatMap((lane) => take(lane, time));
-    for (const lane of lanes) request(log, lane, page); // while these are handled
+    for (const lane of lanes) request(log, lane, page, types); // while these are handled
     yield slices;
   }
 }
@@ -52,14 +54,14 @@ function take(lane: Lane, time: number): readonly Slice[] {
   return [{ topic, partition, from, events: taken, next: lane.next }];
 }
 
-function request(log: Pick<EventLog, 'read'>, lane: Lane, page: number): void {
+function request(log: Pick<EventLog, 'read'>, lane: Lane, page: number, types?: ReadonlySet<string>): void {
   if (lane.events.length > 0 || lane.page !== undefined || lane.next >= lane.end) return;
-  lane.page = log.read(lane.topic, lane.partition, lane.next, Math.min(page, lane.end - lane.next));
+  lane.page = log.read(lane.topic, lane.partition, lane.next, Math.min(page, lane.end - lane.next), types);
   lane.page.catch(() => undefined); // seen when it is waited for
 }
 
-async function fill(log: Pick<EventLog, 'read'>, lane: Lane, page: number): Promise<void> {
-  request(log, lane, page);
+async function fill(log: Pick<EventLog, 'read'>, lane: Lane, page: number, types?: ReadonlySet<string>): Promise<void> {
+  request(log, lane, page, types);
   if (lane.page === undefined) return;
   const events = await lane.page;
   lane.page = undefined;

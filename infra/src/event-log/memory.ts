@@ -45,9 +45,10 @@ export class MemoryEventLog implements EventLog {
     return Promise.resolve(this.#events(topic, partition).length);
   }
 
-  read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
+  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
     const first = Math.max(from, this.#forgotten.get(`${topic}/${partition}`) ?? 0);
-    const events = this.#events(topic, partition).slice(first, first + limit);
+    const page = this.#events(topic, partition).slice(first, first + limit);
+    const events = types ? page.filter((p) => types.has(p.event.type) || p === page.at(-1)) : page;
     return Promise.resolve(events.map((p) => ({ ...p, event: upcast(p.event, this.upgrades) })));
   }
 

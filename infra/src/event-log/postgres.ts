@@ -109,8 +109,8 @@ export class PostgresEventLog implements EventLog {
     return rows[0].next;
   }
 
-  async read(topic: Topic, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
-    if (topic === 'decision') return this.#decisions.read(from, limit);
+  async read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
+    if (topic === 'decision') return this.#decisions.read(from, limit, types);
     const found = await this.#rows(topic, partition, from, limit);
     if (found.length > 0) return found;
     const next = await this.#firstKept(topic, partition, from);

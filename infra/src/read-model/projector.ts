@@ -177,18 +177,26 @@ export class Projector {
 
   #touchedBy(events: readonly Positioned[]): { readonly touched: ReadonlyMap<string, Touched>; readonly steps: readonly Step[] } {
     const touched = new Map<string, Touched>();
-    const steps = events.flatMap((positioned) =>
-      this.projection.keysOf(positioned).map((key) => {
-        const name = this.projection.key.map((k) => String(key[k])).join('\u0000');
+    const steps: Step[] = [];
+    for (const positioned of events)
+      for (const key of this.projection.keysOf(positioned)) {
+        const name = this.#nameOf(key);
         let place = touched.get(name);
         if (!place) {
           const unseen = !this.#blind.has(positioned.event.type) && this.projection.unread?.(positioned, key) !== true;
           touched.set(name, (place = { stream: positioned.key, name, key, row: undefined, unseen, changed: false }));
         }
-        return { positioned, place };
-      }),
-    );
+        steps.push({ positioned, place });
+      }
     return { touched, steps };
+  }
+
+  /** The values of the key as one text. */
+  #nameOf(row: Row): string {
+    const [first, ...others] = this.projection.key;
+    let name = String(row[first as string]);
+    for (const column of others) name += `\u0000${row[column]}`;
+    return name;
   }
 
   /** @returns those that must be read. */
@@ -226,7 +234,7 @@ export class Projector {
     if (!('send' in db)) await after;
     const { rows } = await db.query<Record<string, Cell>>({ name: this.#named('load'), text: this.#load, values: [...columnArrays(unread.map((t) => t.key), this.#keyColumns)] });
     for (const row of rows) {
-      const place = touched.get(this.projection.key.map((k) => String(row[k])).join('\u0000'));
+      const place = touched.get(this.#nameOf(row));
       if (place) place.row = row;
     }
   }

@@ -1,4 +1,4 @@
-import type { EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
+import type { EventLog, Slice, Topic } from '@kiroku/domain/kernel/event-log.js';
 import type { Projection } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
 import { EXCHANGED } from '../event-log/hints.js';
@@ -45,6 +45,7 @@ const at = ({ topic, partition }: Place): string => `${topic}/${partition}`;
 export class Rebuild {
   readonly #places: readonly Place[];
   readonly #fresh: Projector;
+  readonly #types: ReadonlySet<string>;
   #done = 0;
   /** Rejects when the connection with the lock was lost: another rebuild may be writing the same table by then. */
   #held: () => Promise<void> = () => Promise.resolve();
@@ -56,6 +57,7 @@ export class Rebuild {
     private readonly progress: (progress: Progress) => void = () => undefined,
   ) {
     this.#places = projection.topics.flatMap((topic) => Array.from({ length: log.partitions(topic) }, (_, partition) => ({ topic, partition })));
+    this.#types = new Set(projection.types);
     this.#fresh = new Projector(projection, 'rebuild', projection.topics.length > 1 ? HELD : 0);
   }
 
@@ -90,7 +92,7 @@ export class Rebuild {
     let reached: Positions = new Map();
     for (let rounds = 0; rounds < 20; rounds++) {
       const heads = await this.#heads();
-      const missing = sum(heads) - sum(reached);
+      const missing = sum([...heads.values()]) - sum([...reached.values()]);
       await this.#readUpTo(reached, heads, db);
       reached = heads;
       if (missing <= NEARLY) break;
@@ -196,7 +198,7 @@ export class Rebuild {
   async #readUpTo(from: Positions, to: Positions, db: Queryable): Promise<void> {
     const places = this.#places.map((place) => ({ ...place, from: from.get(at(place)) ?? 0, end: to.get(at(place)) ?? 0 }));
     let written = Promise.resolve();
-    for await (const slices of inStep(this.log, places)) {
+    for await (const slices of inStep(this.log, places, this.#types)) {
       const events = slices.flatMap((s) => s.events);
       await this.#held();
       // The next batch is read and folded while this one is being written; never more than one.
@@ -204,8 +206,8 @@ export class Rebuild {
       written = this.#fresh.apply(db, events, before);
       written.catch(() => undefined); // seen when it is waited for
       await before;
-      this.#done += events.length;
-      this.progress({ done: this.#done, total: Math.max(this.#done, sum(to)) });
+      this.#done += sum(slices.map(lookedAt));
+      this.progress({ done: this.#done, total: Math.max(this.#done, sum([...to.values()])) });
     }
     await written;
     await this.#fresh.flush(db);
@@ -246,4 +248,7 @@ export class Rebuild {
   }
 }
 
-const sum = (positions: Positions): number => [...positions.values()].reduce((a, b) => a + b, 0);
+/** How many events it tells of: of decisions those of other types may be missing, of facts those that retention has removed. */
+const lookedAt = ({ topic, from, next, events }: Slice): number => (topic === 'decision' ? next - from : events.length);
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
