@@ -134,7 +134,7 @@ describe('a message that ends the process', () => {
     const ids = await accept(9);
     const others = ids.filter((__, i) => i !== 4);
     writeFileSync(poison, `${ids[4]} ${how}`);
-    await supervise(500);
+    await supervise(how === 'loop' ? 500 : undefined);
     await all(others);
     expect(await arrived(ids)).toEqual(others);
     const [kept] = await until('it is set aside', WHILE, async () => { const rows = await aside(ids[4] as string); return rows.length > 0 ? rows : undefined; });
@@ -181,7 +181,7 @@ describe('a message in hand', () => {
     const ids = await accept(2);
     writeFileSync(poison, `${ids[1]} disk`);
     await supervise();
-    await until('eight processes have ended', WHILE, async () => (words().filter((w) => w === 'disk').length === 8 ? true : undefined));
+    await until('eight processes have ended', WHILE, async () => (words().filter((w) => w === 'disk').length >= 8 ? true : undefined));
     rmSync(poison);
     await all(ids);
     expect((await Promise.all(ids.map(aside))).flat()).toEqual([]);
@@ -191,7 +191,7 @@ describe('a message in hand', () => {
     const ids = await accept(3);
     writeFileSync(poison, `${ids[1]} memory`);
     await supervise();
-    await until('two processes have ended', WHILE, async () => (words().filter((w) => w === 'memory').length === 2 ? true : undefined));
+    await until('two processes have ended', WHILE, async () => (words().filter((w) => w === 'memory').length >= 2 ? true : undefined));
     rmSync(poison);
     await all(ids);
     expect((await Promise.all(ids.map(aside))).flat()).toEqual([]);

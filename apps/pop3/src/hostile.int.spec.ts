@@ -93,7 +93,7 @@ describe('a session', () => {
   });
 
   it('that is silent too long ends without a word and removes nothing', async () => {
-    await using rig = await startRig({ settings: { pop3IdleTime: 30 }, tick: 10 });
+    await using rig = await startRig({ settings: { pop3IdleTime: 1_000 }, tick: 20 });
     rig.drops.deliver('ann', 'a');
     const client = await rig.greeted('pop3s');
     const closed = rig.closed();

@@ -105,7 +105,9 @@ describe('the Kafka event log when brokers fail', () => {
     await rig.start();
     await until('an append', 60_000, () => h.log.append([{ topic: 'session', key: 'before', event: fact(4) }]).then(() => true));
     const kept = (await readAll(h.log, 'session', partitionOf('before', 2))).map((p) => numberOf(p.event));
-    expect(kept).toEqual([1, 4]);
+    // The last was asked for again and again, and an append whose fate is unknown may be there.
+    expect(kept.filter((n) => n !== 4)).toEqual([1]);
+    expect(kept.at(-1)).toBe(4);
     await h.close();
   });
 
@@ -142,9 +144,13 @@ describe('the Kafka event log when brokers fail', () => {
     });
     const positions: number[] = [];
     const start = (await h.log.head('mail', partition)) - 1;
+    let back = Promise.resolve();
     for (let n = 0; n < 60; n++) {
-      if (n === 20) void rig.kill(0).then(() => rig.start(0));
-      if (n === 40) await rig.kill(1);
+      if (n === 20) back = rig.kill(0).then(() => rig.start(0));
+      if (n === 40) {
+        await back; // two of three must be there
+        await rig.kill(1);
+      }
       await h.log.append([{ topic: 'mail', key, event: fact(n) }]);
     }
     await until('all of them', 60_000, () => seen.length >= 60);

@@ -89,7 +89,7 @@ describe('a producer', () => {
   it('writes what it acknowledges once, what it rejects at most once, and all in order, whatever befalls its requests', () =>
     fc.assert(fc.asyncProperty(fc.array(fate, { maxLength: 40 }), fc.array(fc.tuple(fc.nat(4), fc.integer({ min: 1, max: 3 }), fc.boolean()), { minLength: 1, maxLength: 40 }), async (fates, calls) => {
       const brokers = new Brokers([...fates]);
-      const producer = producerTo(brokers, { patience: 400 });
+      const producer = producerTo(brokers, { patience: 5_000 });
       const acknowledged = new Set<string>();
       const appended = new Map<number, string[]>();
       const pending: Promise<void>[] = [];
@@ -135,9 +135,9 @@ describe('a producer', () => {
 
   it('rejects after its patience, and forgets what was never tried', async () => {
     const brokers = new Brokers(Array<Fate>(10_000).fill(19));
-    const producer = producerTo(brokers, { patience: 50 });
+    const producer = producerTo(brokers, { patience: 500 });
     const [a, b] = [producer.append(unit(0, 'a')), producer.append(unit(0, 'b'))];
-    await expect(a).rejects.toThrow(/not acknowledged in 50 ms/);
+    await expect(a).rejects.toThrow(/not acknowledged in 500 ms/);
     await expect(b).rejects.toMatchObject({ cause: { message: 'Kafka: writing to k.mail/0: NOT_ENOUGH_REPLICAS' } });
     await producer.close();
     expect(brokers.logs.get(0)).toBeUndefined();

@@ -183,7 +183,7 @@ describe('with a server that fails', () => {
     });
 
     it('because the server is silent is sent again after the deadline, and done once', async () => {
-      const hasty = open(db, `${rig.url}&defaultDeadline=300`, prefix);
+      const hasty = open(db, `${rig.url}&defaultDeadline=2000`, prefix);
       extra.push(() => hasty.close());
       await hasty.store.ready();
       rig.fail('silent');

@@ -30,7 +30,7 @@ async function hostile(...answers: readonly (string | Buffer)[]): Promise<{ read
   return { port: (server.address() as AddressInfo).port, got, closed };
 }
 
-const open = (port: number, plain: Plain = 'loopback', time = 300) =>
+const open = (port: number, plain: Plain = 'loopback', time = 3_000) =>
   openLdap({ secure: false, host: '127.0.0.1', port }, { plain, bindDn: 'cn=kiroku', secret: 'kiroku-secret', ca: '' }, time);
 /** An LDAP message, in hexadecimal. */
 const element = (tag: string, ...content: readonly string[]): string => tag + Buffer.from([content.join('').length / 2]).toString('hex') + content.join('');
@@ -50,7 +50,7 @@ describe('a server that is not what it seems', () => {
 
   it('is given up when it does not answer a question', async () => {
     const { port, closed } = await hostile(BOUND);
-    const connection = await open(port, 'loopback', 50);
+    const connection = await open(port, 'loopback', 1_000);
     await expect(connection.has(...ASK)).rejects.toMatchObject({ reason: 'late' });
     await closed;
     expect(connection.usable).toBe(false);
@@ -81,7 +81,7 @@ describe('a server that is not what it seems', () => {
     ['an operation', '3006020103647f00'], ['a message id', '3003020503'],
   ])('cannot keep the process busy with %s whose parts are longer than it is', async (_, broken) => {
     const { port } = await hostile(BOUND, broken + DONE);
-    const connection = await open(port, 'loopback', 500);
+    const connection = await open(port, 'loopback', 5_000);
     const outcome = await connection.has(...ASK).catch((error: unknown) => error);
     // What is in an entry or a reference is not looked at.
     expect(outcome === true || outcome === false || outcome instanceof LdapFailed).toBe(true);

@@ -115,7 +115,7 @@ describe('the memory of the S3 store', () => {
   });
 
   it('does not begin a body when there is none left, and refuses it when that lasts', async () => {
-    const store = await open({ memory: 100_000, patience: 300 });
+    const store = await open({ memory: 100_000, patience: 3_000 });
     const slow = store.create();
     void slow.write(bytesOf(150_000, 1));
     const late = store.create();

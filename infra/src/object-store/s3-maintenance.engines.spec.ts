@@ -207,7 +207,7 @@ describe('an upload that nobody completed', () => {
     const writer = store.create();
     await writer.write(bytesOf(2 * PART, 5));
     expect((await other.maintain()).aborted).toBe(0);
-    now += 24 * HOUR + 1000;
+    now = Date.now() + 24 * HOUR + 1000;
     // Its own process is still at it.
     expect((await store.maintain()).aborted).toBe(0);
     expect((await other.maintain()).aborted).toBe(1);

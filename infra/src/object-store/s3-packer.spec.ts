@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Packer } from './s3-packer.js';
 
 /** A server that answers when the test says so. */
@@ -17,6 +17,8 @@ function server() {
 }
 
 describe('bodies on their way', () => {
+  afterEach(() => void jest.useRealTimers());
+
   it('go at once when nobody else is there', async () => {
     const { requests, send, until } = server();
     const packer = new Packer(send);
@@ -40,6 +42,7 @@ describe('bodies on their way', () => {
   });
 
   it('of those who come in numbers wait a moment for each other', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'performance'] });
     const { requests, send, until } = server();
     const packer = new Packer(send);
     const first = Array.from({ length: 10 }, (_, i) => packer.add(i, 100));
@@ -50,6 +53,8 @@ describe('bodies on their way', () => {
     await new Promise((resolve) => setImmediate(resolve));
     // They have heard the answer, and come back with the next.
     const after = Array.from({ length: 10 }, (_, i) => packer.add(11 + i, 100));
+    expect(requests).toHaveLength(1);
+    await jest.advanceTimersByTimeAsync(10);
     await until(2);
     requests[1]!.answer();
     await Promise.all([before, ...after]);

@@ -95,13 +95,13 @@ describe('an S3 server that is away', () => {
       for (const seed of [4, 5, 6]) {
         const later = await timed(store, seed);
         expect(later.error).toBeInstanceOf(StoreUnavailable);
-        expect(later.ms).toBeLessThan(1_000);
+        expect(later.ms).toBeLessThan(3_000); // a moment for a look; the others took 5 s and more
       }
       const large = store.create();
       const began = performance.now();
       await large.write(bytesOf(MIB, 7));
       await expect(large.commit()).rejects.toBeInstanceOf(StoreUnavailable);
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(performance.now() - began).toBeLessThan(4_000);
     } finally {
       await bring();
     }
@@ -128,7 +128,7 @@ describe('an S3 server that is away', () => {
 
 describe('an S3 server that no longer answers', () => {
   it('is not waited for longer than agreed, in writing and in reading', async () => {
-    const store = await open({ patience: 700, silence: 300 });
+    const store = await open({ patience: 1_500, silence: 700 });
     const ref = await put(store, bytesOf(3000, 1));
     const large = store.create();
     await large.write(bytesOf(MIB, 2));
@@ -195,7 +195,7 @@ describe('an S3 server over TLS', () => {
     const tls = await makeCertificate({ names: ['127.0.0.1'], ca: true });
     const secure = await S3Proxy.make(s3.rig.endpoint, tls);
     try {
-      await expect(open({ endpoint: secure.endpoint, patience: 1000 })).rejects.toThrow('CA');
+      await expect(open({ endpoint: secure.endpoint, patience: 10_000 })).rejects.toThrow('CA');
       const store = await open({ endpoint: secure.endpoint, ca: tls.cert });
       let times = 1;
       secure.mishap = (line) => (/^PUT .*bodies/.test(line) && times-- > 0 ? { kind: 'corrupt' } : undefined);

@@ -149,8 +149,8 @@ describe('a replica', () => {
   });
 
   it('that falls silent in the middle of a report keeps nobody waiting longer than a look', async () => {
-    const slow = reads.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering, pg_sleep(1)');
-    await until('it is under way', 10_000, async () => (await replica.query(`SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)' AND state = 'active' AND pid <> pg_backend_pid()`)).length > 0);
+    const slow = reads.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering, CASE WHEN pg_is_in_recovery() THEN pg_sleep(10)::text END');
+    await until('it is under way', 10_000, async () => (await replica.query(`SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(10)::text END' AND state = 'active' AND pid <> pg_backend_pid()`)).length > 0);
     replica.freeze();
     await reads.look();
     expect(reads.found?.kind).toBe('away');

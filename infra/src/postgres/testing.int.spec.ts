@@ -45,7 +45,7 @@ describe('a test database', () => {
   });
 
   it('is gone once it is closed, even under an open connection', async () => {
-    const db = await open();
+    const db = await open({ patience: 1 });
     const client = new pg.Client(db.connection);
     client.on('error', () => undefined);
     await client.connect();

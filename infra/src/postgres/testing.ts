@@ -42,8 +42,9 @@ type Server = Pick<TestPostgres, 'connection' | 'pid'>;
  * The server is shared by the test files that one Jest worker runs, so do not kill it: to test crashes use `startPostgres`.
  * It disappears, with its folder, when the worker ends, however that happens.
  * @param durable as the real one does it: fsync and all. Slower; a server of its own.
+ * @param patience s; `close` waits so long at most for connections to be gone.
  */
-export async function testPostgres({ durable = false } = {}): Promise<TestPostgres> {
+export async function testPostgres({ durable = false, patience = 10 } = {}): Promise<TestPostgres> {
   const folder = `/tmp/kiroku-test-${process.pid}-${startOf(process.pid)}${durable ? '-durable' : ''}`;
   const server = (await running(folder)) ?? (await startServer(folder, durable));
   const database = `test_${randomBytes(6).toString('hex')}`;
@@ -52,15 +53,15 @@ export async function testPostgres({ durable = false } = {}): Promise<TestPostgr
     connection: { ...server.connection, database },
     pid: server.pid,
     close: async () => {
-      await query(server, leftBy(database));
+      await query(server, leftBy(database, patience));
       await query(server, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
     },
   };
 }
 
-/** Waits, for a second at most, until connections that were ended are gone: one that is cut off while it ends has nobody to tell, and ends the test. */
-const leftBy = (database: string): string => `DO $$ BEGIN
-  FOR i IN 1..100 LOOP
+/** Waits, so many seconds at most, until connections that were ended are gone: one that is cut off while it ends has nobody to tell, and ends the test. */
+const leftBy = (database: string, patience: number): string => `DO $$ BEGIN
+  FOR i IN 1..${patience * 100} LOOP
     EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '${database}');
     PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
   END LOOP; END $$`;

@@ -1,28 +1,26 @@
 import { describe, expect, it } from '@jest/globals';
 import { whenIdle } from './search-index-pace.js';
 
-/** A machine whose state the test says; rests last no time. */
+/** A machine whose state the test says; rests last no time, and each look at the clock 1 ms. */
 function machine() {
-  const state = { busy: false, alone: true, looks: 0, asked: 0, asking: 0 };
-  return { state, gate: whenIdle({ busy: () => (state.looks++, state.busy), usual: 0, longest: 0, watch: () => () => ((state.asked += state.asking), state.alone), asked: () => state.asked }) };
+  const state = { busy: false, alone: true, looks: 0, asked: 0, asking: 0, time: 0 };
+  return { state, gate: whenIdle({ busy: () => (state.looks++, state.busy), usual: 0, longest: 0, watch: () => () => ((state.asked += state.asking), state.alone), asked: () => state.asked, now: () => state.time++ }) };
 }
 const open = new AbortController().signal;
 /** ms that a spell goes on. */
 const spell = (gate: ReturnType<typeof whenIdle>): Promise<number | undefined> =>
   gate(open, (more) => {
-    const since = performance.now();
-    while (more());
-    return Promise.resolve(performance.now() - since);
+    let ms = 1; // the look that ends it
+    while (more()) ms++;
+    return Promise.resolve(ms);
   });
 
 describe('work while the machine is idle', () => {
   it('goes on for longer where nothing else does', async () => {
     const { state, gate } = machine();
-    const long = (await spell(gate)) ?? 0;
+    const long = await spell(gate);
     state.alone = false;
-    const short = (await spell(gate)) ?? 0;
-    expect(long).toBeGreaterThan(2 * short);
-    expect(long).toBeLessThan(300);
+    expect([long, await spell(gate)]).toEqual([100, 30]);
   });
 
   it('waits as soon as a rest shows other work and the machine has no time left', async () => {
@@ -49,9 +47,9 @@ describe('work while the machine is idle', () => {
       return Promise.resolve();
     });
     expect(went).toEqual([true, false]);
-    const long = (await spell(gate)) ?? 0;
+    const long = await spell(gate);
     state.asking = 1; // while it rests
-    expect(long).toBeGreaterThan(2 * ((await spell(gate)) ?? 0));
+    expect([long, await spell(gate)]).toEqual([100, 30]);
   });
 
   it('is done one spell after another, and not at all when told to stop', async () => {

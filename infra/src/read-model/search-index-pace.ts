@@ -33,10 +33,12 @@ export interface Idleness {
   readonly watch?: Watch;
   /** How often clients have asked this process for something: a spell ends when they do, since it uses the thread that answers them. */
   readonly asked?: () => number;
+  /** ms. */
+  readonly now?: () => number;
 }
 
 /** Opens while the machine has time to spare, and not before a pause. What else goes on is seen while this rests: then none of it is its own. */
-export function whenIdle({ busy = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY, watch = watchMachine, asked = () => 0 }: Idleness = {}): Gate {
+export function whenIdle({ busy = new Politeness(USUAL, BUSY, ROOM).busy, usual = USUAL, longest = BUSY, watch = watchMachine, asked = () => 0, now = () => performance.now() }: Idleness = {}): Gate {
   const turn = new Slots(1);
   let alone = false;
   const rest = async (ms: number, signal: AbortSignal): Promise<void> => {
@@ -52,8 +54,8 @@ export function whenIdle({ busy = new Politeness(USUAL, BUSY, ROOM).busy, usual 
       alone = false;
     }
     if (signal.aborted) return undefined;
-    const [until, before] = [performance.now() + (alone ? LONG_SPELL : SPELL), asked()];
-    return work(() => !signal.aborted && performance.now() < until && asked() === before);
+    const [until, before] = [now() + (alone ? LONG_SPELL : SPELL), asked()];
+    return work(() => !signal.aborted && now() < until && asked() === before);
   });
 }
 

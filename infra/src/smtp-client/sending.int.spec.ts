@@ -332,9 +332,9 @@ describe('a server that falls silent', () => {
   });
 
   it('has the time of each reply for each reply', async () => {
-    const quick: Partial<typeof PATIENT> = { rcpt: 1000, dataEnd: 1000, mail: 1000, dataInit: 1000 };
+    const quick: Partial<typeof PATIENT> = { rcpt: 5_000, dataEnd: 5_000, mail: 5_000, dataInit: 5_000 };
     let answered = 0;
-    const slowly = (say: string) => () => ({ say, when: new Promise((resolve) => setTimeout(resolve, 400)).then(() => answered++) });
+    const slowly = (say: string) => () => ({ say, when: new Promise((resolve) => setTimeout(resolve, 1_800)).then(() => answered++) });
     const { results } = await send({ MAIL: slowly('250 ok'), RCPT: slowly('250 ok'), DATA: slowly('354 go') }, {}, messageOf(), quick);
     expect(results).toEqual(['delivered end-of-data 250 2.0.0 kept']);
     expect(answered).toBe(3);

@@ -145,7 +145,8 @@ async function goesOn({ step }: Worker, client: ImapClient): Promise<number> {
 }
 
 async function killImap(): Promise<void> {
-  const [pid = 0] = server.kiroku.pidsOf('imap');
+  const [pid] = server.kiroku.pidsOf('imap');
+  if (pid === undefined) throw new Error('no process serves IMAP');
   signalAll([pid], 'SIGKILL');
   await until('IMAP is served again', 30_000, async () => {
     await (await imapOf(server, 'ann')).logout();

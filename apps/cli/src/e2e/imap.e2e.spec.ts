@@ -15,7 +15,7 @@ const login = (user: string, password = PASSWORD): string => `LOGIN ${addressOf(
 /** Reads what the server says by itself, up to this line. */
 async function hears(client: ImapClient, wanted: string): Promise<void> {
   for (;;) {
-    const line = await client.line(5 * SECOND);
+    const line = await client.line();
     if (line === wanted) return;
     if (!line.startsWith('* ')) throw new Error(`${line} instead of ${wanted}`);
   }

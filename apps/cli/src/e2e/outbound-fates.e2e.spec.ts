@@ -47,6 +47,7 @@ if (havePostfix()) {
       const id = await scene.post({ to, parameters: 'RET=HDRS ENVID=fates-1', body });
       story = await scene.storyWith('all has happened', id, (told) =>
         dataOf(told, 'RecipientExpired').length === 1 && told.outcomes.length === TO.length
+        && told.outcomes.every(({ ends }) => ends.length > 0 && ends.every((end) => end.kind !== 'waiting' || end.last !== undefined))
         && dataOf<{ addresses: readonly string[] }>(told, 'NoticeSent').flatMap((sent) => sent.addresses).length === FAILED.length + 1, 60_000);
       reports = await until('ann has every report', 20_000, async () => {
         const found = await Promise.all((await server.mailOf('ann')).map((mail) => parseReport(mail)));

@@ -91,8 +91,8 @@ if (haveSmtpSink()) {
         await scene.post({ from: addressOf('bob'), to: upTo(AT_ONCE).map((i) => `reader${n}-${i}@mass.test`), body: plain(`mailing ${n}`) });
       const mailing = ['--sender', addressOf('bob'), '--destination', 'mass.test'];
       await until('it is under way', 10_000, () => slow.count() > 0);
-      const before = slow.count();
       const id = await scene.post({ to: ['carl@letters.test', 'carl@mass.test'], body: plain('letter') });
+      const before = slow.count();
       await came(other, 'carl@letters.test');
       await until('the letter is there', 20_000, () => slow.mails().some((mail) => mail.recipients.includes('carl@mass.test')));
       // One turn of each sender, behind what was on its way already: two connections, with a message each in hand and another claimed.

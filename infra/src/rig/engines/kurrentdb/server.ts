@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { freePorts } from '../../ports.js';
 import { type Appended, KurrentLog, type NewRecords } from './log.js';
 import { type AppendReq, identifierOf, type ReadReq, type SessionRequest, sessionRequestOf, streamAppendOf } from './messages.js';
 import { recordsFor } from './reads.js';
@@ -95,7 +96,7 @@ export async function startKurrentRig({ appendSession = true, maxAppendSize = 1 
   ];
 
   let server: grpc.Server | undefined;
-  let port = 0;
+  let [port] = await freePorts(1) as [number]; // below those that others are given: it is bound again after a stop
   const start = async (): Promise<void> => {
     server = new grpc.Server({ 'grpc.max_receive_message_length': 16 << 20 });
     for (const [name, implementation] of services)
