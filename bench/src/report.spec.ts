@@ -44,11 +44,8 @@ describe('a report', () => {
   });
 
   it('judges replay by events per second and memory by the peak of the sum of PSS', () => {
-    const short = { view: 'session', events: 148, seconds: 1 };
-    const views = (...rates: readonly number[]) => ({ replay: [short, ...rates.map((rate, i) => ({ view: `v${i}`, events: 60_000, seconds: 60_000 / rate }))] });
-    expect(lineWith('2 views', views(40_000, 66_667))).toMatch(/50000 \/s .* met$/);
-    expect(lineWith('2 views', views(40_000, 66_665))).toMatch(/NOT MET$/);
-    expect(lineWith('0 views', views())).toMatch(/–$/);
+    expect(lineWith('mailbox', { replay: [{ view: 'mailbox', events: 49_999, seconds: 1 }] })).toMatch(/NOT MET$/);
+    expect(lineWith('session', { replay: [{ view: 'session', events: 148, seconds: 1 }] })).toMatch(/–$/);
     const memory = { server: 'Kiroku', senders: 50, bytesEach: 50e6, idle: { rss: 1, pss: 1 }, processes: 9, seconds: 5 };
     expect(lineWith('at once', { memory: [{ ...memory, peak: { rss: 900e6, pss: 499e6 } }] })).toMatch(/ met$/);
     expect(lineWith('at once', { memory: [{ ...memory, peak: { rss: 900e6, pss: 500e6 } }] })).toMatch(/NOT MET$/);

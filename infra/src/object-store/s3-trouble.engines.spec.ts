@@ -92,16 +92,20 @@ describe('an S3 server that is away', () => {
         expect(ms).toBeGreaterThan(5_000);
         expect(ms).toBeLessThan(10_000);
       }
+      const later: number[] = [];
       for (const seed of [4, 5, 6]) {
-        const later = await timed(store, seed);
-        expect(later.error).toBeInstanceOf(StoreUnavailable);
-        expect(later.ms).toBeLessThan(3_000); // a moment for a look; the others took 5 s and more
+        const { ms, error } = await timed(store, seed);
+        expect(error).toBeInstanceOf(StoreUnavailable);
+        later.push(ms);
       }
+      // One of them may take a moment (900 ms) for a look, and the machine may have other work.
+      expect(later.toSorted((a, b) => a - b)[1]).toBeLessThan(1_000);
+      expect(Math.max(...later)).toBeLessThan(3_000);
       const large = store.create();
       const began = performance.now();
       await large.write(bytesOf(MIB, 7));
       await expect(large.commit()).rejects.toBeInstanceOf(StoreUnavailable);
-      expect(performance.now() - began).toBeLessThan(4_000);
+      expect(performance.now() - began).toBeLessThan(2_000);
     } finally {
       await bring();
     }
