@@ -91,8 +91,10 @@ export interface EventLog {
   /**
    * At most `limit` events from `from` on, oldest first; empty at the head. Retention may have removed the oldest: reading goes on at the first kept.
    * @param types events of other types may be missing, so that nobody need parse them; never the last of those looked at, which says how far that was.
+   * @param ahead told where the next page begins, if that is known before the events of this one are parsed: it can be fetched meanwhile. Fewer
+   * than `limit` events may come then although there are more.
    */
-  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]>;
+  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]>;
   /** The events at these positions, in their order; what retention has removed is absent. For looking up few. */
   at(topic: Topic, partition: number, positions: readonly number[]): Promise<readonly Positioned[]>;
   /** The last position at or below `before` up to which facts can be forgotten: what lies together is forgotten together. */

@@ -111,6 +111,26 @@ export function describeHistory(name: string, make: () => Promise<History>): voi
       expect(await h.log.read('decision', 0, await h.log.head('decision', 0), 10, new Set(['Wanted']))).toEqual([]);
     });
 
+    it('tells where the next page begins, if it tells, as it then does, and leaves nothing out', async () => {
+      for (let n = 0; n < 12; n++) {
+        await h.store.append([{ stream: `paged-${n}`, expected: 0, events: Array.from({ length: 1 + (n % 5) }, () => fact(n)) }]);
+        await h.log.append(Array.from({ length: 1 + (n % 3) }, () => ({ topic: 'session' as const, key: 'paged', event: fact(n) })));
+      }
+      for (const [topic, partition] of [['decision', 0], ['session', partitionOf('paged', h.log.partitions('session'))]] as const)
+        for (const size of [1, 2, 4, 7, 100]) {
+          const [head, found]: [number, Positioned[]] = [await h.log.head(topic, partition), []];
+          for (let at = 0; at < head; ) {
+            let told: number | undefined;
+            const page = await h.log.read(topic, partition, at, size, undefined, (next) => (told = next));
+            expect(page.length).toBeLessThanOrEqual(size);
+            at = (page.at(-1) as Positioned).position + 1;
+            expect([undefined, at]).toContain(told);
+            found.push(...page);
+          }
+          expect(found).toEqual(await readAll(h.log, topic, partition));
+        }
+    });
+
     it('appends nothing for an empty list', async () => {
       await expect(h.log.append([])).resolves.toBeUndefined();
     });

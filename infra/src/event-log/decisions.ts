@@ -6,7 +6,7 @@ import type pg from 'pg';
 /** Bytes that one read may take from the disk, as they lie there: compressed to a fifth or so. */
 export const READ_SIZE = 2 << 20;
 
-interface StoredRow { readonly position: number; readonly stream: string; readonly version: number; readonly events: string }
+interface StoredRow { readonly position: number; readonly count: number; readonly stream: string; readonly version: number; readonly events: string }
 
 /** The topic `decision` of every event log: the event store's own rows, read at their positions. */
 export class Decisions {
@@ -20,25 +20,26 @@ export class Decisions {
     return (rows[0] as { next: number }).next;
   }
 
-  async read(from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
-    const found = await this.#rows(from, limit, types);
+  async read(from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
+    const found = await this.#rows(from, limit, types, ahead);
     if (found.length > 0) return found;
     const { rows } = await this.pool.query<{ position: number | null }>('SELECT min(position) AS position FROM history.decision WHERE position >= $1', [from]);
     const kept = rows[0]?.position ?? undefined;
-    return kept === undefined ? [] : this.#rows(kept, limit, types);
+    return kept === undefined ? [] : this.#rows(kept, limit, types, ahead);
   }
 
-  async #rows(from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
+  async #rows(from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
     const { rows } = await this.pool.query<StoredRow>({
       name: 'read-decisions',
-      text: `SELECT position, stream, version, events FROM (
-               SELECT position, stream, version, events, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
+      text: `SELECT position, count, stream, version, events FROM (
+               SELECT position, count, stream, version, events, sum(pg_column_size(events)) OVER (ORDER BY position) - pg_column_size(events) AS before
                FROM history.decision
                WHERE position >= coalesce((SELECT max(position) FROM history.decision WHERE position <= $1), 0)
                  AND position + count > $1 AND position < $2) r
-             WHERE before < $3 ORDER BY position`,
-      values: [from, from + limit, READ_SIZE],
+             WHERE before < $3 AND (before = 0 OR position + count <= $2 OR NOT $4) ORDER BY position`,
+      values: [from, from + limit, READ_SIZE, ahead !== undefined],
     });
+    tell(rows, from + limit, ahead);
     const mentioned = types && mentionOf(types);
     const events: Positioned[] = [];
     for (const row of mentioned ? rows.filter((r, i) => i === rows.length - 1 || mentioned.test(r.events)) : rows)
@@ -62,6 +63,12 @@ export class Decisions {
   #eventsOf({ position, stream, version, events }: StoredRow): readonly Positioned[] {
     return (JSON.parse(events) as readonly Recorded[]).map((e, i) => ({ position: position + i, key: stream, version: version + i, event: upcast(e, this.upgrades) }));
   }
+}
+
+/** Where the page ends that these rows are. */
+export function tell(rows: readonly { readonly position: number; readonly count: number }[], end: number, ahead?: (next: number) => void): void {
+  const last = rows.at(-1);
+  if (last) ahead?.(Math.min(last.position + last.count, end));
 }
 
 /** Finds every event of these types in a row's text, as `JSON.stringify` wrote it; and now and then a value that only looks like one. Types are words. */

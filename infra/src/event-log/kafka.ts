@@ -126,8 +126,8 @@ export class KafkaEventLog implements EventLog {
     return topic === 'decision' ? this.#decisions.head() : this.#reader.head(this.#place(topic, partition));
   }
 
-  async read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
-    if (topic === 'decision') return this.#decisions.read(from, limit, types);
+  async read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
+    if (topic === 'decision') return this.#decisions.read(from, limit, types, ahead);
     const place = this.#place(topic, partition);
     for (let at = from; ; ) {
       const { records, next } = await this.#reader.read(place, at, limit);

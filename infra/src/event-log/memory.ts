@@ -45,9 +45,10 @@ export class MemoryEventLog implements EventLog {
     return Promise.resolve(this.#events(topic, partition).length);
   }
 
-  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
+  read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
     const first = Math.max(from, this.#forgotten.get(`${topic}/${partition}`) ?? 0);
     const page = this.#events(topic, partition).slice(first, first + limit);
+    if (page.length > 0) ahead?.(first + page.length);
     const events = types ? page.filter((p) => types.has(p.event.type) || p === page.at(-1)) : page;
     return Promise.resolve(events.map((p) => ({ ...p, event: upcast(p.event, this.upgrades) })));
   }

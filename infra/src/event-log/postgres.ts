@@ -3,7 +3,7 @@ import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
 import type pg from 'pg';
 import { consumeByLeases } from './consume.js';
-import { Decisions, READ_SIZE } from './decisions.js';
+import { Decisions, READ_SIZE, tell } from './decisions.js';
 import type { Hints } from './hints.js';
 import { whenGathered } from '../platform/gathering.js';
 import { transaction } from '../read-model/database.js';
@@ -21,7 +21,7 @@ const APPEND_SIZE = 16 << 20;
 interface Line { readonly partition: number; readonly type: string; readonly json: string }
 /** A row to be: `entries` is a JSON list of `{ k: key, e: event }`. The database never looks inside. */
 interface FactRow { readonly partition: number; readonly count: number; readonly entries: string }
-interface StoredRow { readonly position: number; readonly entries: string }
+interface StoredRow { readonly position: number; readonly count: number; readonly entries: string }
 interface Waiting { readonly lines: readonly Line[]; readonly size: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 /**
@@ -109,25 +109,26 @@ export class PostgresEventLog implements EventLog {
     return rows[0].next;
   }
 
-  async read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>): Promise<readonly Positioned[]> {
-    if (topic === 'decision') return this.#decisions.read(from, limit, types);
-    const found = await this.#rows(topic, partition, from, limit);
+  async read(topic: Topic, partition: number, from: number, limit: number, types?: ReadonlySet<string>, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
+    if (topic === 'decision') return this.#decisions.read(from, limit, types, ahead);
+    const found = await this.#rows(topic, partition, from, limit, ahead);
     if (found.length > 0) return found;
     const next = await this.#firstKept(topic, partition, from);
-    return next === undefined ? [] : this.#rows(topic, partition, next, limit);
+    return next === undefined ? [] : this.#rows(topic, partition, next, limit, ahead);
   }
 
-  async #rows(topic: Fact, partition: number, from: number, limit: number): Promise<readonly Positioned[]> {
+  async #rows(topic: Fact, partition: number, from: number, limit: number, ahead?: (next: number) => void): Promise<readonly Positioned[]> {
     const { rows } = await this.pool.query<StoredRow>({
       name: `read-${topic}`,
-      text: `SELECT position, entries FROM (
-               SELECT position, entries, sum(pg_column_size(entries)) OVER (ORDER BY position) - pg_column_size(entries) AS before
+      text: `SELECT position, count, entries FROM (
+               SELECT position, count, entries, sum(pg_column_size(entries)) OVER (ORDER BY position) - pg_column_size(entries) AS before
                FROM history.${topic}
                WHERE partition = $3 AND position + count > $1 AND position < $2
                  AND position >= coalesce((SELECT max(position) FROM history.${topic} WHERE partition = $3 AND position <= $1), 0)) r
-             WHERE before < $4 ORDER BY position`,
-      values: [from, from + limit, partition, READ_SIZE],
+             WHERE before < $4 AND (before = 0 OR position + count <= $2 OR NOT $5) ORDER BY position`,
+      values: [from, from + limit, partition, READ_SIZE, ahead !== undefined],
     });
+    tell(rows, from + limit, ahead);
     const events: Positioned[] = [];
     for (const row of rows)
       for (const event of this.#eventsOf(row)) if (event.position >= from && events.length < limit) events.push(event);

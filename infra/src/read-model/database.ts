@@ -1,4 +1,6 @@
+import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
+import { from } from 'pg-copy-streams';
 import type { PostgresConnection } from '../postgres/connection.js';
 
 /** pg_type.oid of bigint. */
@@ -93,6 +95,23 @@ export async function guarded<T>(pool: pg.Pool, work: (guard: pg.PoolClient) => 
     await guard.query('SELECT pg_advisory_unlock_all()').catch(breaks);
     guard.off('error', breaks);
     guard.release(true);
+  }
+}
+
+/**
+ * A connection of its own while `work` runs, which takes COPY too: those of a pool send a statement before the one before is answered, and COPY
+ * is a conversation.
+ * @param copyIn runs `COPY … FROM STDIN` with this data on that connection: all of it or nothing.
+ */
+export async function apart<T>(pool: pg.Pool, work: (db: pg.Client, copyIn: (statement: string, data: Buffer) => Promise<void>) => Promise<T>): Promise<T> {
+  // The pool keeps its password out of what is listed.
+  const db = new pg.Client({ ...pool.options, password: pool.options.password, pipeline: false });
+  db.on('error', () => undefined); // told by the next query
+  try {
+    await db.connect();
+    return await work(db, (statement, data) => pipeline([data], db.query(from(statement))));
+  } finally {
+    await db.end();
   }
 }
 

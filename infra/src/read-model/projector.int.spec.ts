@@ -6,7 +6,7 @@ import { tableOf } from '@kiroku/migrations/table-of.js';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { type TestPostgres, testPostgres } from '../postgres/testing.js';
-import { openPool } from './database.js';
+import { apart, openPool } from './database.js';
 import { Projector } from './projector.js';
 
 type NoteRow = { shelf: string; n: number; text: string | null; bytes: string | null; total: number; open: boolean };
@@ -130,11 +130,11 @@ describe('a view in PostgreSQL', () => {
           return rows();
         };
         // As a rebuild does it: the next batch is folded while this one is being written.
-        const runHolding = async (holds: number, asNew: boolean): Promise<readonly NoteRow[]> => {
+        const runHolding = async (holds: number, copying: boolean): Promise<readonly NoteRow[]> => {
           await pool.query('TRUNCATE view.note_1');
-          const holding = Object.assign(new Projector(notes, 'view', holds), { asNew });
-          const db = await pool.connect();
-          try {
+          await apart(pool, async (db, copyIn) => {
+            const holding = new Projector(notes, 'view', holds);
+            if (copying) holding.copyIn = copyIn;
             let [start, written] = [0, Promise.resolve()];
             for (const size of [...sizes, all.length]) {
               const before = written;
@@ -144,16 +144,14 @@ describe('a view in PostgreSQL', () => {
             }
             await written;
             await holding.flush(db);
-          } finally {
-            db.release();
-          }
+          });
           return rows();
         };
         const expected = fold(notes, all.map((p) => ({ stream: p.key, event: p.event }))).toSorted((x, y) => x.shelf.localeCompare(y.shelf) || x.n - y.n);
         expect(await run([])).toEqual(expected);
         expect(await run(sizes)).toEqual(expected);
         expect(await run(all.map(() => 1))).toEqual(expected);
-        for (const holds of [1, 2, 100]) for (const asNew of [false, true]) expect(await runHolding(holds, asNew)).toEqual(expected);
+        for (const holds of [1, 2, 100]) for (const copying of [false, true]) expect(await runHolding(holds, copying)).toEqual(expected);
       }),
       { numRuns: 60 },
     );

@@ -1,7 +1,7 @@
 import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
 import type { Cell, ColumnType, Copies, Projection, RemovedRanges, Row } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
-import { columnArrays } from './columns.js';
+import { columnArrays, copyRows } from './columns.js';
 import { HeldRows } from './held-rows.js';
 
 /** Where a statement can run: a pool, or a connection inside a transaction. */
@@ -20,6 +20,9 @@ export interface KnownRows {
   /** Nothing is known any more of the rows of this stream. */
   forget(stream: string): void;
 }
+
+/** Runs `COPY … FROM STDIN` with this data, all of it or nothing. */
+export type CopyIn = (statement: string, data: Buffer) => Promise<void>;
 
 /** Rows of a statement, where there are many: the next is put together while one is being written. */
 const PIECE = 5_000;
@@ -50,16 +53,16 @@ export class Projector {
   readonly #blind: ReadonlySet<string>;
   readonly #table: string;
   readonly #load: string;
-  readonly #insert: string;
+  readonly #copyIn: string;
   readonly #store: string;
   readonly #storeIf: (condition: string) => string;
   readonly #remove: string;
   readonly #keyColumns: Readonly<Record<string, ColumnType>>;
   /**
-   * Rows are inserted as new ones, until one turns out not to be: where every row is written once, that saves looking for each. Only
-   * where statements stand alone: in a transaction the refused one would break the others.
+   * How rows are copied in as new ones, until one turns out not to be: where every row is written once, the server takes them in a third of
+   * the time. Only where statements stand alone: in a transaction the refused one would break the others.
    */
-  asNew = false;
+  copyIn: CopyIn | undefined;
   readonly #held: HeldRows<Row, Touched> | undefined;
 
   /** @param holds rows that are held back (see `HeldRows`); `flush` writes them. */
@@ -89,8 +92,8 @@ export class Projector {
     const inserting = (where: string): string =>
       `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ${where} ORDER BY ${key.map(quote).join(', ')}`;
     const otherwise = `ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
-    this.#insert = inserting('');
-    this.#store = `${this.#insert} ${otherwise}`;
+    this.#copyIn = `COPY ${this.#table} (${all.map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
+    this.#store = `${inserting('')} ${otherwise}`;
     this.#storeIf = (condition) => `${inserting(`WHERE ${condition}`)} ${otherwise}`;
     this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
   }
@@ -242,21 +245,24 @@ export class Projector {
   async #save(db: Queryable | Pipeline, changed: readonly Touched[], after: Promise<void>): Promise<void> {
     const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
-    const values = rows.length > 0 ? [...columnArrays(rows, this.projection.columns)] : [];
+    const { columns } = this.projection;
+    const data = this.copyIn && rows.length > 0 ? copyRows(rows, columns) : undefined;
+    const values = data || rows.length === 0 ? undefined : columnArrays(rows, columns);
     await after;
-    if (rows.length > 0 && !(await this.#stored(db, values))) await run(db, { name: this.#named('store'), text: this.#store, values });
+    if (rows.length > 0 && !(data && (await this.#copiedIn(data))))
+      await run(db, { name: this.#named('store'), text: this.#store, values: [...(values ?? columnArrays(rows, columns))] });
     if (gone.length > 0) await run(db, { name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
   }
 
   /** @returns whether all rows were new ones, and are stored. */
-  async #stored(db: Queryable | Pipeline, values: unknown[]): Promise<boolean> {
-    if (!this.asNew) return false;
+  async #copiedIn(data: Buffer): Promise<boolean> {
     try {
-      await db.query({ name: this.#named('insert'), text: this.#insert, values });
-      return true;
+      await this.copyIn?.(this.#copyIn, data);
+      return this.copyIn !== undefined;
     } catch (error) {
       if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
-      return (this.asNew = false);
+      this.copyIn = undefined;
+      return false;
     }
   }
 

@@ -48,6 +48,12 @@ describe('a verified view', () => {
     expect(await leftOver()).toBe(0);
   });
 
+  it.each(ALL_VIEWS.map((v) => [v.name, v] as const))('%s has in its table the types that are written there as they are', async (_, view) => {
+    const { rows } = await h.pool.query<{ name: string; type: string }>(
+      `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`, [`view.${view.name}`]);
+    expect(Object.fromEntries(rows.map(({ name, type }) => [name, type]))).toEqual(view.columns);
+  });
+
   it('is found out when somebody changed, removed or added a row by hand', async () => {
     const { id } = await filledMailbox(h, 5);
     await h.pool.query(`UPDATE view.mailbox_message_1 SET size = size + 1 WHERE mailbox_id = $1 AND uid = 1`, [id]);

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { EXCHANGED } from '../event-log/hints.js';
 import { inStep } from '../event-log/in-step.js';
 import { changeMark } from '../postgres/change-mark.js';
-import { guarded, transaction } from './database.js';
+import { apart, guarded, transaction } from './database.js';
 import { Projector, type Queryable } from './projector.js';
 import { viewConsumer } from './view-runner.js';
 
@@ -105,10 +105,10 @@ export class Rebuild {
    * commit brings the others along.
    */
   #alongside<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
-    return guarded(this.pool, async (db) => {
+    return apart(this.pool, async (db, copyIn) => {
       await db.query('SET synchronous_commit = off');
-      this.#fresh.asNew = true;
-      return work(db).finally(() => (this.#fresh.asNew = false));
+      this.#fresh.copyIn = copyIn;
+      return work(db).finally(() => (this.#fresh.copyIn = undefined));
     });
   }
 
@@ -200,9 +200,8 @@ export class Rebuild {
     let written = Promise.resolve();
     for await (const slices of inStep(this.log, places, this.#types)) {
       const events = slices.flatMap((s) => s.events);
-      await this.#held();
       // The next batch is read and folded while this one is being written; never more than one.
-      const before = written;
+      const before = Promise.all([written, this.#held()]).then(() => undefined);
       written = this.#fresh.apply(db, events, before);
       written.catch(() => undefined); // seen when it is waited for
       await before;
