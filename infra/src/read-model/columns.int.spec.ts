@@ -3,7 +3,7 @@ import type { Cell, ColumnType, Row } from '@kiroku/domain/kernel/projection.js'
 import fc from 'fast-check';
 import type pg from 'pg';
 import { type TestPostgres, testPostgres } from '../postgres/testing.js';
-import { columnArrays, copyRows } from './columns.js';
+import { columnArrays, copyRows, Unfit } from './columns.js';
 import { apart, openPool } from './database.js';
 
 const COLUMNS = { n: 'bigint', t: 'text', u: 'uuid', l: 'bigint', i: 'integer', b: 'boolean', y: 'bytea' } as const;
@@ -85,8 +85,8 @@ describe('rows given to PostgreSQL in its binary form', () => {
     ['a number beyond an integer', 2 ** 31, 'integer'], ['a fraction of one', 0.5, 'integer'],
     ['bytes without their prefix', 'abcd', 'bytea'], ['half a byte', '\\xabc', 'bytea'], ['bytes that are no hex text', '\\xzz', 'bytea'],
   ])('are refused with %s', (_, value, type) => {
-    expect(() => columnArrays([{ c: value }], { c: type })).toThrow(RangeError);
-    expect(() => copyRows([{ c: value }], { c: type })).toThrow(RangeError);
+    expect(() => columnArrays([{ c: value }], { c: type })).toThrow(Unfit);
+    expect(() => copyRows([{ c: value }], { c: type })).toThrow(Unfit);
   });
 });
 

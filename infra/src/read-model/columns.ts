@@ -27,7 +27,7 @@ const COPY_ENDS = -1;
  *
  * NUL, which text cannot hold, becomes U+FFFD: one such character from a hostile client would otherwise stop a view. Half a surrogate pair
  * becomes the same.
- * @throws RangeError for a value that its column cannot hold.
+ * @throws Unfit for a value that its column cannot hold.
  */
 export function columnArrays(rows: readonly Row[], columns: Columns): readonly Buffer[] {
   const entries = Object.entries(columns);
@@ -62,6 +62,11 @@ export function copyRows(rows: readonly Row[], columns: Columns): Buffer {
   }
   cells.number16(COPY_ENDS);
   return cells.bytes.subarray(0, cells.end);
+}
+
+/** A value that its column cannot hold. The server would have said so with this SQLSTATE (invalid text representation), had it seen the text. */
+export class Unfit extends RangeError {
+  readonly code = '22P02';
 }
 
 /** Values one behind the other, each after its length, as arrays and COPY have them. */
@@ -124,11 +129,11 @@ class Cells {
   }
 
   #bytea(text: string): void {
-    if (!text.startsWith('\\x')) throw new RangeError('a value is not bytes as hex text');
+    if (!text.startsWith('\\x')) throw new Unfit('a value is not bytes as hex text');
     const digits = text.slice(2);
     const length = digits.length / 2;
     this.#room(4 + digits.length);
-    if (this.bytes.write(digits, this.end + 4, 'hex') !== length) throw new RangeError('a value is not bytes as hex text');
+    if (this.bytes.write(digits, this.end + 4, 'hex') !== length) throw new Unfit('a value is not bytes as hex text');
     this.#int32(length);
     this.end += length;
   }
@@ -144,18 +149,18 @@ class Cells {
       all |= byte;
       bytes[at++] = byte;
     }
-    if (all > 0xff || at < end + UUID_BYTES || text.length !== UUID_LENGTH) throw new RangeError('a value is not a UUID');
+    if (all > 0xff || at < end + UUID_BYTES || text.length !== UUID_LENGTH) throw new Unfit('a value is not a UUID');
     this.end = at;
   }
 
   #bigint(value: number): void {
-    if (!Number.isSafeInteger(value)) throw new RangeError('a value is not a whole number that a bigint column takes');
+    if (!Number.isSafeInteger(value)) throw new Unfit('a value is not a whole number that a bigint column takes');
     const high = Math.floor(value / TWO_TO_32);
     this.numbers(8, high, value - high * TWO_TO_32);
   }
 
   #integer(value: number): void {
-    if (value !== (value | 0)) throw new RangeError('a value is not a whole number that an integer column takes');
+    if (value !== (value | 0)) throw new Unfit('a value is not a whole number that an integer column takes');
     this.numbers(4, value);
   }
 
