@@ -1,8 +1,8 @@
 import { readConfig } from '@kiroku/infra/config/config.js';
 import { openBodies } from '@kiroku/infra/platform/bodies.js';
 import { openPlatform } from '@kiroku/infra/platform/platform.js';
-import { withDatabase } from '@kiroku/infra/supervise/local-database.js';
 import { type Adder, leaf } from './command.js';
+import { withKeptHistory } from './kept-history.js';
 import { progressOf } from './progress.js';
 import { say } from './texts.js';
 
@@ -12,7 +12,7 @@ export const addBodiesCommand: Adder = (program, terminal) => {
   leaf(bodies, terminal, 'reindex', 'rebuild the index of bodies from the files; needed after an older database was restored', async (run) => {
     const config = readConfig(run.terminal.env);
     const started = performance.now();
-    const found = await withDatabase(config, async (connection) => {
+    const found = await withKeptHistory(config, async (connection) => {
       const platform = await openPlatform('reindex', { postgres: connection, config });
       const store = await openBodies(platform, config, true);
       const bar = progressOf('bodies', run.json, run.language);

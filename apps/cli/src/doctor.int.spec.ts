@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { X509Certificate as X509 } from 'node:crypto';
@@ -132,6 +132,18 @@ describe('commands that need no server', () => {
     expect(await run({}, 'replay')).toMatchObject({ code: 2, err: expect.stringMatching(/^kiroku: which view\? /) });
     expect((await run({}, 'replay', '--list', '--lang', 'ja')).out).toMatch(/^domain_\d\t同期\tdecision$/m);
     expect(await run({ KIROKU_BIND: 'x' }, 'bodies', 'reindex', '--lang', 'ja')).toMatchObject({ code: 2, err: expect.stringContaining('設定に誤りがあります') });
+  });
+
+  it('refuse where no server ever kept anything, and leave nothing there', async () => {
+    const data = fresh();
+    for (const args of [['replay', 'message'], ['bodies', 'reindex']])
+      expect(await run({ KIROKU_DATA: data }, ...args)).toMatchObject({ code: 1, out: '', err: `kiroku: no server has kept anything in ${data} yet\n` });
+    expect(existsSync(data)).toBe(false);
+    const empty = await testPostgres();
+    const { host, port, user, database } = empty.connection;
+    const url = `postgres://${user}@${encodeURIComponent(host)}:${port}/${database}`;
+    expect(await run({ KIROKU_DATA: data, KIROKU_POSTGRES_URL: url }, 'replay', 'message', '--lang', 'ja')).toMatchObject({ code: 1, err: expect.stringContaining('まだ何も記録されていません') });
+    await empty.close();
   });
 
   it('have every text twice, with the same blanks', () => {

@@ -3,9 +3,9 @@ import { readConfig } from '@kiroku/infra/config/config.js';
 import { openPlatform, type Platform } from '@kiroku/infra/platform/platform.js';
 import { Rebuild, type RebuildReport } from '@kiroku/infra/read-model/rebuild.js';
 import { ALL_VIEWS } from '@kiroku/infra/read-model/views.js';
-import { withDatabase } from '@kiroku/infra/supervise/local-database.js';
 import { Failed } from './client.js';
 import { type Adder, leaf, type Run, Told } from './command.js';
+import { withKeptHistory } from './kept-history.js';
 import { progressOf } from './progress.js';
 import { say } from './texts.js';
 
@@ -27,7 +27,7 @@ async function replay(run: Run, name: string | undefined, options: Options): Pro
     throw name === undefined ? new Failed('whichView', [names], true) : new Failed('noSuchView', [name, names], true);
   }
   const config = readConfig(run.terminal.env);
-  const reports = await withDatabase(config, async (connection) => {
+  const reports = await withKeptHistory(config, async (connection) => {
     const platform = await openPlatform('replay', { postgres: connection, config });
     try {
       const done: RebuildReport[] = [];

@@ -202,6 +202,7 @@ export const SAYINGS = {
   missing: { en: 'missing', ja: '停止' },
   whichView: { en: 'which view? {}', ja: 'ビューを指定してください: {}' },
   noSuchView: { en: 'there is no view {}: {}', ja: 'ビュー {} はありません: {}' },
+  nothingKept: { en: 'no server has kept anything in {} yet', ja: '{} にはまだ何も記録されていません(サーバーが一度も起動していません)' },
   viewInline: { en: 'inline', ja: '同期' },
   viewFollowing: { en: 'following', ja: '追従' },
   replayed: { en: '{}: {} events, {} rows in {} s ({}/s), {}', ja: '{}: イベント {} 件、{} 行、{} 秒({}/秒)、{}' },

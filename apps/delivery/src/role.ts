@@ -38,7 +38,7 @@ const SETTINGS_AGE = 1_000;
 
 /** The delivery role: consumes topic `mail`, appends to mailboxes and to the queue; sends what the queue holds to other servers. */
 export async function startDelivery(config: Config, postgres: PostgresConnection): Promise<RunningRole> {
-  const platform = await openPlatform('delivery', { postgres, config, nice: 5 });
+  const platform = await openPlatform('delivery', { postgres, config, nice: 10 });
   const { pool, engine, log, metrics, logger, trouble } = platform;
   const key = await loadServerKey(config.data);
   const bodies = await openBodies(platform, config, true); // reports are written
