@@ -66,17 +66,17 @@ function request(log: Pick<EventLog, 'read'>, lane: Lane, page: number, types?: 
   if (lane.events.length > 0 || lane.page !== undefined || lane.next >= lane.end) return;
   const { ahead } = lane;
   lane.ahead = undefined;
-  lane.page = ahead?.from === lane.next ? ahead : fetch(log, lane, lane.next, page, types);
-  if (lane.page.next !== undefined) lane.ahead = fetch(log, lane, lane.page.next, page, types);
+  lane.page = ahead?.from === lane.next ? ahead : fetchPage(log, lane, lane.next, page, types);
+  if (lane.page.next !== undefined) lane.ahead = fetchPage(log, lane, lane.page.next, page, types);
 }
 
-function fetch(log: Pick<EventLog, 'read'>, lane: Lane, from: number, page: number, types?: ReadonlySet<string>): Page {
+function fetchPage(log: Pick<EventLog, 'read'>, lane: Lane, from: number, page: number, types?: ReadonlySet<string>): Page {
   let fetched: Page | undefined;
   let next: number | undefined;
   const behind = (position: number): void => {
     if (position >= lane.end) return;
     next = position;
-    if (fetched && lane.page === fetched) lane.ahead = fetch(log, lane, next, page, types);
+    if (fetched && lane.page === fetched) lane.ahead = fetchPage(log, lane, next, page, types);
   };
   const events = log.read(lane.topic, lane.partition, from, Math.min(page, lane.end - from), types, behind);
   events.catch(() => undefined); // seen when it is waited for

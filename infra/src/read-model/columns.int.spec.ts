@@ -113,4 +113,13 @@ describe('a connection apart', () => {
     await expect(work).rejects.toThrow('no');
     for (let left = 1; left > 0; ) left = await open();
   });
+
+  it.each<[string, object]>([['nobody listens', { host: '/nowhere' }], ['there is no such database', { database: 'nowhere' }]])(
+    'is refused where %s, and nothing is done', async (_, other) => {
+      const misled = openPool({ ...db.connection, ...other });
+      let ran = false;
+      await expect(apart(misled, () => Promise.resolve((ran = true)))).rejects.toThrow();
+      expect(ran).toBe(false);
+      await misled.end();
+    });
 });
