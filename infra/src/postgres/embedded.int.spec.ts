@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { processesIn, startOf } from '@kiroku/infra/supervise/process-table.js';
+import { childrenOf, processesIn, startOf, titleOf } from '@kiroku/infra/supervise/process-table.js';
 import { makeScript } from '@kiroku/infra/supervise/testing.js';
 import { FolderRefused } from './data-folder.js';
 import { named } from './identity.js';
@@ -246,6 +246,25 @@ describe('the embedded PostgreSQL', () => {
     expect(startOf(orphan.pid)).toBeDefined();
     expect(await kept(await start(data))).toBe(42);
     expect(startOf(orphan.pid)).toBeUndefined();
+  });
+
+  it('is given up when the process that recovers it is killed as well, and the next start finds everything', async () => {
+    const server = await start(fresh());
+    await keep(server);
+    await ask(server, 'CREATE TABLE much AS SELECT n, repeat($$x$$, 100) AS x FROM generate_series(1, 300000) n'); // something to recover
+    const client = new pg.Client(server.connection);
+    client.on('error', () => undefined);
+    await client.connect();
+    const { rows: [own] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill((own as { pid: number }).pid, 'SIGKILL');
+    const recovering = (): number | undefined => childrenOf(server.pid).find((pid) => titleOf(pid)?.startsWith('postgres: startup'));
+    let found: number | undefined;
+    for (const end = performance.now() + 10_000; found === undefined && performance.now() < end; ) found = recovering();
+    if (found === undefined) throw new Error('no recovery was seen');
+    process.kill(found, 'SIGKILL');
+    await server.exited;
+    await client.end().catch(() => undefined);
+    expect(await kept(await start(join(home, `data-${folders}`)))).toBe(42);
   });
 
   it('runs from folders that its user can only reach through us', async () => {

@@ -7,6 +7,7 @@ import { Locked, LockFile } from '@kiroku/infra/supervise/lock-file.js';
 import { findBinaries } from './binaries.js';
 import type { PostgresConnection } from './connection.js';
 import { FolderRefused, initialise, isInitialised, passwordFor, stopOrphans, takeFromRoot } from './data-folder.js';
+import { RecoveryWatch } from './recovery-watch.js';
 import { serverIdentity, type Identity } from './identity.js';
 import { ServerProcess, type ServerExit } from './server-process.js';
 import { SERVER_SETTINGS } from './settings.js';
@@ -90,7 +91,12 @@ async function startLocked({ data, log, settings, patience = 600_000, package: f
       );
     }
     const all = { ...SERVER_SETTINGS, ...settings };
-    server = await ServerProcess.start({ binaries, identity, folder, socketFolder, settings: all, log });
+    const watch = new RecoveryWatch(() => (server?.exit ? undefined : server?.pid), () => void server?.giveUp());
+    const heard = (line: string): void => {
+      watch.heard(line);
+      log(line);
+    };
+    server = await ServerProcess.start({ binaries, identity, folder, socketFolder, settings: all, log: heard });
     const connection = { host: socketFolder, port: 5432, user: USER, password, database: DATABASE, ssl: false } as const;
     await untilReady(server, connection, patience);
     return embedded(connection, server, release, closeSocketFolder);

@@ -103,11 +103,15 @@ export class ServerProcess {
    * costs a recovery at the next start and loses nothing that was committed.
    */
   async stop(patience = 30_000): Promise<ServerExit> {
-    const steps = [
-      ['SIGINT', 0],
-      ['SIGQUIT', patience],
-      ['SIGKILL', patience + 5_000],
-    ] as const;
+    return this.#end([['SIGINT', 0], ['SIGQUIT', patience], ['SIGKILL', patience + 5_000]]);
+  }
+
+  /** Immediate shutdown of a server that does nothing any more. */
+  giveUp(): Promise<ServerExit> {
+    return this.#end([['SIGQUIT', 0], ['SIGKILL', 5_000]]);
+  }
+
+  async #end(steps: readonly (readonly [signal: NodeJS.Signals, after: number])[]): Promise<ServerExit> {
     const timers = steps.map(([signal, after]) => setTimeout(() => this.kill(signal), after));
     try {
       return await this.exited;

@@ -56,3 +56,28 @@ export function processesIn(folder: string, programs: readonly string[]): number
       }
     });
 }
+
+/** The processes that this one started and that still run; of those that /proc shows to us. Empty on systems without /proc. */
+export function childrenOf(pid: number): number[] {
+  if (!LINUX) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => {
+      try {
+        const stat = readFileSync(`/proc/${child}/stat`, 'utf8');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid; // ppid is the second field after the name
+      } catch {
+        return false; // ended meanwhile
+      }
+    });
+}
+
+/** What a process calls itself, with its arguments. Undefined when it has ended, or /proc does not show it to us. */
+export function titleOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
