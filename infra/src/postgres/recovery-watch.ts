@@ -33,9 +33,9 @@ export class RecoveryWatch {
   #recovers(): void {
     const pid = this.postmaster();
     if (pid === undefined) return this.stop();
-    const titles = childrenOf(pid).map(titleOf);
-    // What is hidden from us may be the one that recovers.
-    const without = titles.length > 0 && titles.every((title) => title !== undefined && !title.startsWith('postgres: startup'));
+    // Those that have just ended have no title; where /proc hides the processes of others there is none to be seen, and nothing is known.
+    const titles = childrenOf(pid).flatMap((child) => titleOf(child) ?? []);
+    const without = titles.length > 0 && !titles.some((title) => title.startsWith('postgres: startup'));
     this.#without = without ? this.#without + this.look : 0;
     if (this.#without < this.allowed) return;
     this.stop();
