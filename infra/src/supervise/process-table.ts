@@ -34,6 +34,8 @@ export function cpuOf(pid: number): number | undefined {
   }
 }
 
+const all = (): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+
 /**
  * The processes that work in `folder` (by inode: renaming the folder or hiding its path changes nothing) and run one of these programs.
  * Sees what /proc shows to us: all as root, our own otherwise. Empty on systems without /proc.
@@ -42,9 +44,7 @@ export function processesIn(folder: string, programs: readonly string[]): number
   if (!LINUX) return [];
   const place = statSync(folder, { throwIfNoEntry: false });
   if (!place) return [];
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
+  return all()
     .filter((pid) => {
       try {
         const program = basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
@@ -60,9 +60,7 @@ export function processesIn(folder: string, programs: readonly string[]): number
 /** The processes that this one started and that still run; of those that /proc shows to us. Empty on systems without /proc. */
 export function childrenOf(pid: number): number[] {
   if (!LINUX) return [];
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
+  return all()
     .filter((child) => {
       try {
         const stat = readFileSync(`/proc/${child}/stat`, 'utf8');
