@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '@kiroku/infra/config/config.js';
 import type { PostgresConnection } from '@kiroku/infra/postgres/connection.js';
@@ -11,7 +11,8 @@ import { Failed } from './client.js';
  * @throws Failed where no server ever kept anything: a mistyped KIROKU_DATA does not become a new, empty data folder.
  */
 export async function withKeptHistory<T>(config: Config, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-  if (!config.postgres && !existsSync(join(config.data, 'postgres', 'PG_VERSION'))) throw new Failed('nothingKept', [config.data]);
+  // A folder that we may not look into is another matter, and told as such.
+  if (!config.postgres && !statSync(join(config.data, 'postgres', 'PG_VERSION'), { throwIfNoEntry: false })) throw new Failed('nothingKept', [config.data]);
   return withDatabase(config, async (connection) => {
     if (!(await hasTables(connection))) throw new Failed('nothingKept', [config.postgres ? 'PostgreSQL' : config.data]);
     return work(connection);

@@ -81,9 +81,11 @@ describe('rows given to PostgreSQL in its binary form', () => {
   it.each<[string, Cell, ColumnType]>([
     ['a UUID that is too short', '01a208a5-ca4f-763b-bd66-0f4226cea1f', 'uuid'], ['one that is too long', '01a208a5-ca4f-763b-bd66-0f4226cea1fa0', 'uuid'],
     ['one with another letter', '01a208a5-ca4f-763b-bd66-0f4226cea1fg', 'uuid'], ['one with a letter beyond ASCII', '01a208a5-ca4f-763b-bd66-0f4226cea1fあ', 'uuid'], ['none at all', '', 'uuid'],
+    ['32 digits and more', `${'a'.repeat(32)}zzzz`, 'uuid'], ['one with hyphens elsewhere', `----${'a'.repeat(32)}`, 'uuid'],
+    ['no digits for a number', '', 'bigint'], ['a truth for a number', true, 'integer'], ['a number for a truth', 1, 'boolean'], ['a word for a truth', 'false', 'boolean'],
     ['a fraction', 1.5, 'bigint'], ['a number beyond what is exact', 2 ** 53, 'bigint'], ['NaN', NaN, 'bigint'], ['a word for a number', 'many', 'bigint'],
     ['a number beyond an integer', 2 ** 31, 'integer'], ['a fraction of one', 0.5, 'integer'],
-    ['bytes without their prefix', 'abcd', 'bytea'], ['half a byte', '\\xabc', 'bytea'], ['bytes that are no hex text', '\\xzz', 'bytea'],
+    ['bytes without their prefix', 'abcd', 'bytea'], ['half a byte', '\\xabc', 'bytea'], ['bytes that are no hex text', '\\xzz', 'bytea'], ['letters whose low bytes are digits', '\\x\u0161\u0161', 'bytea'],
   ])('are refused with %s', (_, value, type) => {
     expect(() => columnArrays([{ c: value }], { c: type })).toThrow(Unfit);
     expect(() => copyRows([{ c: value }], { c: type })).toThrow(Unfit);

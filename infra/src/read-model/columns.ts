@@ -8,8 +8,12 @@ const NULL = -1;
 const UUID_BYTES = 16;
 const UUID_LENGTH = 36;
 const HYPHEN = 0x2d;
+/** Node takes the low byte of any other letter for a digit. */
+const HEX = /^[0-9a-f]*$/i;
 /** Values of hexadecimal digits by their character code; anything else is more than a byte holds. */
 const DIGITS = Uint16Array.from({ length: 128 }, (_, code) => (/[0-9a-f]/i.test(String.fromCharCode(code)) ? parseInt(String.fromCharCode(code), 16) : 0x100));
+/** Numbers may come as digits; nothing else, not even '', stands for one. */
+const numberOf = (value: Cell): number => (typeof value === 'number' ? value : typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : NaN);
 const digit = (code: number): number => DIGITS[code] ?? 0x100;
 const TWO_TO_32 = 0x1_0000_0000;
 /** Bytes of a cell, as a first guess. */
@@ -84,9 +88,9 @@ class Cells {
       case 'text': return this.#text(String(value));
       case 'bytea': return this.#bytea(String(value));
       case 'uuid': return this.#uuid(String(value));
-      case 'bigint': return this.#bigint(Number(value));
-      case 'integer': return this.#integer(Number(value));
-      case 'boolean': return this.#boolean(value === true);
+      case 'bigint': return this.#bigint(numberOf(value));
+      case 'integer': return this.#integer(numberOf(value));
+      case 'boolean': return this.#boolean(value);
     }
   }
 
@@ -133,7 +137,7 @@ class Cells {
     const digits = text.slice(2);
     const length = digits.length / 2;
     this.#room(4 + digits.length);
-    if (this.bytes.write(digits, this.end + 4, 'hex') !== length) throw new Unfit('a value is not bytes as hex text');
+    if (!HEX.test(digits) || this.bytes.write(digits, this.end + 4, 'hex') !== length) throw new Unfit('a value is not bytes as hex text');
     this.#int32(length);
     this.end += length;
   }
@@ -142,14 +146,14 @@ class Cells {
     this.#room(4 + UUID_BYTES);
     this.#int32(UUID_BYTES);
     const { bytes, end } = this;
-    let [at, all] = [end, 0];
-    for (let i = 0; i < text.length && at < end + UUID_BYTES; i += 2) {
+    let [at, all, i] = [end, 0, 0];
+    for (; i < text.length && at < end + UUID_BYTES; i += 2) {
       if (text.charCodeAt(i) === HYPHEN) i++;
       const byte = (digit(text.charCodeAt(i)) << 4) | digit(text.charCodeAt(i + 1));
       all |= byte;
       bytes[at++] = byte;
     }
-    if (all > 0xff || at < end + UUID_BYTES || text.length !== UUID_LENGTH) throw new Unfit('a value is not a UUID');
+    if (all > 0xff || at < end + UUID_BYTES || i !== UUID_LENGTH || text.length !== UUID_LENGTH) throw new Unfit('a value is not a UUID');
     this.end = at;
   }
 
@@ -164,7 +168,8 @@ class Cells {
     this.numbers(4, value);
   }
 
-  #boolean(value: boolean): void {
+  #boolean(value: Cell): void {
+    if (typeof value !== 'boolean') throw new Unfit('a value is neither true nor false');
     this.numbers(1);
     this.#room(1);
     this.bytes[this.end++] = value ? 1 : 0;
