@@ -15,6 +15,7 @@ import { AccessTokens0012 } from './0012-access-tokens.js';
 import { Ldap0013 } from './0013-ldap.js';
 import { UnloggedCache0014 } from './0014-unlogged-cache.js';
 import { AccountGroups0015 } from './0015-account-groups.js';
+import { AppendDecision0016 } from './0016-append-decision.js';
 
 /** A connection as `pg` takes it. */
 export type MigrationTarget =
@@ -30,7 +31,7 @@ export async function migrate(address: MigrationTarget): Promise<readonly string
   const source = new DataSource({
     type: 'postgres',
     ...('connectionString' in address ? { url: address.connectionString } : { host: address.host, port: address.port, username: address.user, password: address.password, database: address.database }),
-    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007, Engines0008, KafkaTopics0009, DecisionCopy0010, PackedMailboxes0011, AccessTokens0012, Ldap0013, UnloggedCache0014, AccountGroups0015],
+    migrations: [History0001, Views0002, Operations0003, Outbound0004, Mailboxes0005, Administration0006, BodyCache0007, Engines0008, KafkaTopics0009, DecisionCopy0010, PackedMailboxes0011, AccessTokens0012, Ldap0013, UnloggedCache0014, AccountGroups0015, AppendDecision0016],
     migrationsTableName: 'migration',
     poolSize: 2,
   });

@@ -272,7 +272,7 @@ describe('exactly once', () => {
     const sent: string[] = [];
     for (let round = 0; round < 15; round++) {
       sent.push(...(await accept(...Array.from({ length: 20 }, () => ['busy']))));
-      if (round % 4 === 1) await h.cut('%append_decisions%');
+      if (round % 4 === 1) await h.cut('%append_decision%');
       const drop = await maildrops.open(account);
       if (drop === 'in-use') throw new Error('in use');
       const uids = [...drop.snapshot.uids];

@@ -22,7 +22,7 @@ export interface Run {
   readonly events: readonly Recorded[];
 }
 
-/** A call of `append_decisions`: the streams that have moved, or null. */
+/** A call of `append_decisions`, or of `append_decision`: the streams that have moved, or null. */
 interface Appending {
   readonly name: string;
   readonly call: string;
@@ -47,6 +47,8 @@ function refuse(rows: readonly Conflicts[]): void {
 
 function appending(runs: readonly Run[]): Appending {
   const [streams, expected, versions, counts, lists] = rowsOf(runs);
+  if (streams.length === 1 && expected[0] === versions[0])
+    return { name: 'append-decision', call: 'history.append_decision($1, $2, $3, $4)', values: [streams[0], versions[0], counts[0], lists[0]] };
   const few = lists.length <= FEW;
   return {
     name: few ? `append-decisions-${lists.length}` : 'append-decisions',

@@ -88,6 +88,20 @@ describe('an append that an inline view cannot take', () => {
   });
 });
 
+describe('an append at another version than expected', () => {
+  it.each([['of one stream', ['moved']], ['of several streams', ['moved', 'other']]])('%s is refused, and leaves no gap between positions', async (of, streams) => {
+    const m = member();
+    const [moved, ...others] = streams.map((stream) => `${stream} ${of}`) as [string, ...string[]];
+    await m.store.append([counted(m, moved, 0, 0)]);
+    const refused = m.store.append([counted(m, moved, 0, 0), ...others.map((stream) => counted(m, stream, 0, 0))]);
+    await expect(refused).rejects.toEqual(new VersionConflict([moved]));
+    await m.store.append([counted(m, moved, 1, 0)]);
+    const last = (await m.log.read('decision', 0, 0, 100_000)).slice(-2);
+    expect(last.map((p) => [p.key, p.version])).toEqual([[moved, 1], [moved, 2]]);
+    expect((last[1]?.position ?? 0) - (last[0]?.position ?? 0)).toBe(1);
+  });
+});
+
 describe('rows of a view that only their own stream touches', () => {
   /** A process that hears of what others do to views. */
   const listening = async (views: Parameters<TestHistory['another']>[0]): Promise<ReturnType<TestHistory['another']>> => {

@@ -3,7 +3,7 @@ import type { Cell, ColumnType, Row } from '@kiroku/domain/kernel/projection.js'
 import fc from 'fast-check';
 import type pg from 'pg';
 import { type TestPostgres, testPostgres } from '../postgres/testing.js';
-import { columnArrays, copyRows, Unfit } from './columns.js';
+import { columnArrays, columnValues, copyRows, Unfit } from './columns.js';
 import { apart, openPool } from './database.js';
 
 const COLUMNS = { n: 'bigint', t: 'text', u: 'uuid', l: 'bigint', i: 'integer', b: 'boolean', y: 'bytea' } as const;
@@ -34,6 +34,13 @@ const copied = async (rows: readonly Row[]): Promise<readonly Row[]> => {
   return stored();
 };
 
+const oneByOne = async (rows: readonly Row[]): Promise<readonly Row[]> => {
+  await pool.query('TRUNCATE public.cells');
+  const given = NAMES.map((name, n) => `$${n + 1}::${COLUMNS[name as keyof typeof COLUMNS]}`).join(', ');
+  for (const row of rows) await pool.query({ text: `INSERT INTO public.cells SELECT ${given}`, values: [...columnValues(row, COLUMNS)] });
+  return stored();
+};
+
 const stored = async (): Promise<readonly Row[]> => (await pool.query<Record<string, Cell>>('SELECT n, t, u, l, i, b, y::text FROM public.cells ORDER BY n')).rows;
 
 const nothing = { n: 0, t: null, u: null, l: null, i: null, b: null, y: null };
@@ -50,12 +57,13 @@ const row = fc.record({
 const held = (rows: readonly Row[]): readonly Row[] => rows.map((r) => ({ ...r, t: typeof r.t === 'string' ? r.t.replaceAll('\0', '\ufffd').toWellFormed() : null }));
 
 describe('rows given to PostgreSQL in its binary form', () => {
-  it('are stored as they are, as arrays and by COPY, many of them and none', () =>
+  it('are stored as they are, as arrays, by COPY and each by itself, many of them and none', () =>
     fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 40 }), async (found) => {
         const rows = found.map((cells, n) => ({ ...cells, n }));
         expect(await inserted(rows)).toEqual(held(rows));
         expect(await copied(rows)).toEqual(held(rows));
+        expect(await oneByOne(rows)).toEqual(held(rows));
       }),
       { numRuns: 60 },
     ));

