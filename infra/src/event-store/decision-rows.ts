@@ -3,7 +3,7 @@ import { VersionConflict } from '@kiroku/domain/kernel/event-store.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import type pg from 'pg';
 import type { KnownRows, Pipeline, Projector } from '../read-model/projector.js';
-import { pipelined } from './pipeline.js';
+import { inOneTrip } from './pipeline.js';
 
 /** Events per row; a longer append to one stream takes several rows. */
 const MOST_PER_ROW = 500;
@@ -124,22 +124,10 @@ export async function writeAtOnce(pool: pg.Pool, inline: readonly Projector[], r
   const { name, call, values } = appending(runs);
   // OFFSET 0: the function is called once.
   const text = `SELECT conflicts, set_config('${REFUSED}', CASE WHEN conflicts IS NULL THEN '' ELSE 'moved' END, true) FROM (SELECT ${call} AS conflicts OFFSET 0) a`;
-  let accepted: Promise<pg.QueryResult<Conflicts>> | undefined;
-  const written = pipelined(pool, (db) => {
-    accepted = db.query<Conflicts>({ name: `accept-${name}`, text, values });
-    accepted.catch(ignored);
-    for (const store of stores) db.send(store);
-    return Promise.resolve();
-  });
-  const [done, answer] = await Promise.allSettled([written, written.catch(ignored).then(() => accepted)]);
-  // The first statement says what is wrong; those behind it, that something is.
-  if (answer.status === 'rejected') throw answer.reason;
-  if (done.status === 'rejected') throw done.reason;
-  refuse(answer.value?.rows ?? []);
+  const { rows } = await inOneTrip<Conflicts>(pool, [{ name: `accept-${name}`, text, values }, ...stores]);
+  refuse(rows);
   return true;
 }
-
-const ignored = (): void => undefined; // told with the others
 
 /** Most events concern few views. */
 function concerned(inline: readonly Projector[], events: readonly Positioned[]): readonly Projector[] {
