@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from } from 'pg-copy-streams';
 import type { PostgresConnection } from '../postgres/connection.js';
+import { courteous } from '../postgres/courteous.js';
 
 /** pg_type.oid of bigint. */
 const INT8 = 20;
@@ -54,7 +55,7 @@ function withoutOptions(address: PostgresConnection): PostgresConnection & { rea
 
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
 export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined, how: Connecting = {}): pg.Pool {
-  const pool = new pg.Pool({ ...connectionOptions(address, how), max, min: how.kept ?? 0, idleTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({ ...connectionOptions(address, how), max, min: how.kept ?? 0, idleTimeoutMillis: 10_000, Client: courteous() });
   pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
   return pool;
 }
