@@ -14,33 +14,21 @@ export function chunksOf(ranges: readonly UidRange[]): readonly number[] {
   return chunks;
 }
 
-/** A text per UID of a chunk, or none. */
-export type Slots = (string | undefined)[];
+/** Neighbours with equal texts. */
+export interface TextRun { readonly first: number; readonly last: number; readonly text: string }
 
 /**
  * As it is stored: a line per run of neighbours with equal texts, `first:last text` or `uid text`, ascending. Messages that were changed
  * together are one line.
  */
-export function formatSlots(slots: Slots, chunk: number): string {
-  const lines: string[] = [];
-  const base = chunk * CHUNK;
-  for (let i = 0; i < CHUNK; ) {
-    const text = slots[i];
-    const first = i;
-    while (++i < CHUNK && slots[i] === text);
-    if (text !== undefined) lines.push(`${i - 1 === first ? base + first : `${base + first}:${base + i - 1}`} ${text}`);
-  }
-  return lines.join('\n');
-}
+export const formatRuns = (runs: readonly TextRun[]): string => runs.map(lineOf).join('\n');
 
-export function parseSlots(stored: string, chunk: number): Slots {
-  const slots = new Array<string | undefined>(CHUNK).fill(undefined);
-  const base = chunk * CHUNK;
-  eachRun(stored, (first, last, text) => {
-    if (first === last) slots[first - base] = text;
-    else slots.fill(text, first - base, last - base + 1);
-  });
-  return slots;
+const lineOf = ({ first, last, text }: TextRun): string => `${first === last ? first : `${first}:${last}`} ${text}`;
+
+export function parseRuns(stored: string): readonly TextRun[] {
+  const runs: TextRun[] = [];
+  eachRun(stored, (first, last, text) => void runs.push({ first, last, text }));
+  return runs;
 }
 
 export function eachRun(stored: string, run: (first: number, last: number, text: string) => void): void {
@@ -55,12 +43,47 @@ export function eachRun(stored: string, run: (first: number, last: number, text:
   }
 }
 
-/** @param text undefined: removes. */
-export function fill(slots: Slots, chunk: number, ranges: readonly UidRange[], text: string | undefined): void {
-  const base = chunk * CHUNK;
+/** Those of the ranges that lie in the chunk, cut at its ends. */
+function within(chunk: number, ranges: readonly UidRange[]): readonly UidRange[] {
+  const [start, end] = [chunk * CHUNK, (chunk + 1) * CHUNK - 1];
+  const found: UidRange[] = [];
   for (const [first, last] of ranges) {
-    if (last < base) continue;
-    if (first >= base + CHUNK) return;
-    slots.fill(text, Math.max(first - base, 0), Math.min(last - base + 1, CHUNK));
+    if (first > end) break;
+    if (last >= start) found.push([Math.max(first, start), Math.min(last, end)]);
   }
+  return found;
+}
+
+/**
+ * The runs with this text at these UIDs of the chunk.
+ * @param ranges ascending, not overlapping. @param text undefined: none.
+ */
+export function withText(runs: readonly TextRun[], chunk: number, ranges: readonly UidRange[], text: string | undefined): readonly TextRun[] {
+  const result: TextRun[] = [];
+  const add = (run: TextRun): void => {
+    const before = result.at(-1);
+    if (before?.text === run.text && before.last === run.first - 1) result[result.length - 1] = { ...before, last: run.last };
+    else result.push(run);
+  };
+  let at = 0;
+  let next = runs[at];
+  for (const [first, last] of within(chunk, ranges)) {
+    while (next && next.first < first) {
+      add(next.last < first ? next : { ...next, last: first - 1 });
+      next = next.last < first ? runs[++at] : { ...next, first };
+    }
+    while (next && next.last <= last) next = runs[++at];
+    if (next && next.first <= last) next = { ...next, first: last + 1 };
+    if (text !== undefined) add({ first, last, text });
+  }
+  for (; next; next = runs[++at]) add(next);
+  return result;
+}
+
+/** The same of runs as they are stored. Where the UIDs come behind all others only the last line is looked at. */
+export function storedWithText(stored: string, chunk: number, ranges: readonly UidRange[], text: string | undefined): string {
+  const start = stored.lastIndexOf('\n') + 1;
+  const tail = parseRuns(stored.slice(start));
+  const behind = (tail[0]?.first ?? -1) < (ranges[0]?.[0] ?? Infinity);
+  return behind ? stored.slice(0, start) + formatRuns(withText(tail, chunk, ranges, text)) : formatRuns(withText(parseRuns(stored), chunk, ranges, text));
 }

@@ -2,7 +2,7 @@ import type { RecordedOf } from '../kernel/event.js';
 import type { Positioned } from '../kernel/event-log.js';
 import type { Projection } from '../kernel/projection.js';
 import { lastUidOf, parsed } from './batch.js';
-import { CHUNK, chunkOf, chunksOf, fill, formatSlots, parseSlots, type Slots } from './chunk.js';
+import { CHUNK, chunkOf, chunksOf, formatRuns, parseRuns, storedWithText, type TextRun, withText } from './chunk.js';
 import type { FlagGroup, MailboxEvent } from './mailbox.js';
 import type { UidRange } from './uid-set.js';
 
@@ -63,46 +63,42 @@ function chunksTouched(event: RecordedOf<MailboxEvent>): readonly number[] {
   }
 }
 
-function changed(row: StateRow | undefined, { event }: Positioned, chunk: number): StateRow | null {
+function changed(before: StateRow | undefined, { event }: Positioned, chunk: number): StateRow | null {
   const { type, data, at } = event as RecordedOf<MailboxEvent>;
-  const gone = type === 'MessageExpunged' ? [[data.uid, data.uid] as UidRange] : type === 'MessagesExpunged' ? parsed(data, data.uids) : undefined;
-  if (row === undefined && gone) return null;
-  const flags = parseSlots(row?.flags ?? '', chunk);
-  if (type === 'FlagsChanged') {
-    setFlags(flags, chunk, data, data.groups);
+  const row = before ?? { mailbox_id: data.mailboxId, chunk, mod_seq: 0, seen: 0, deleted: 0, flags: '', saved: '' };
+  const entered = (ranges: readonly UidRange[]): StateRow => ({ ...row, saved: storedWithText(row.saved, chunk, ranges, String(at)) });
+  switch (type) {
+    case 'MessageAppended': return entered([[data.uid, data.uid]]);
+    case 'MessagesAppended': return flagged(entered([[data.firstUid, lastUidOf(data)]]), data, data.flags ?? []);
     // When they entered stays as it is, and with it its text.
-    return stored(data.mailboxId, chunk, flags, row?.saved ?? '');
+    case 'FlagsChanged': return flagged(row, data, data.groups);
+    case 'MessageExpunged': return before ? without(row, [[data.uid, data.uid]]) : null;
+    case 'MessagesExpunged': return before ? without(row, parsed(data, data.uids)) : null;
+    default: return null;
   }
-  const saved = parseSlots(row?.saved ?? '', chunk);
-  if (gone) for (const slots of [flags, saved]) fill(slots, chunk, gone, undefined);
-  if (type === 'MessageAppended') fill(saved, chunk, [[data.uid, data.uid]], String(at));
-  if (type === 'MessagesAppended') {
-    fill(saved, chunk, [[data.firstUid, lastUidOf(data)]], String(at));
-    setFlags(flags, chunk, data, data.flags ?? []);
-  }
-  return stored(data.mailboxId, chunk, flags, formatSlots(saved, chunk));
 }
 
-function setFlags(flags: Slots, chunk: number, data: { readonly modSeq: number }, groups: readonly FlagGroup[]): void {
-  for (const group of groups) fill(flags, chunk, parsed(data, group.uids), flagText(data.modSeq, group.flags));
+function flagged(row: StateRow, data: { readonly modSeq: number }, groups: readonly FlagGroup[]): StateRow {
+  if (groups.length === 0) return row;
+  let runs = parseRuns(row.flags);
+  for (const group of groups) runs = withText(runs, row.chunk, parsed(data, group.uids), flagText(data.modSeq, group.flags));
+  return counted(row, runs);
 }
 
-function stored(mailbox_id: string, chunk: number, slots: Slots, saved: string): StateRow | null {
+function without(row: StateRow, gone: readonly UidRange[]): StateRow | null {
+  const saved = storedWithText(row.saved, row.chunk, gone, undefined);
+  const left = counted({ ...row, saved }, withText(parseRuns(row.flags), row.chunk, gone, undefined));
+  return left.flags !== '' || saved !== '' ? left : null;
+}
+
+function counted(row: StateRow, runs: readonly TextRun[]): StateRow {
   let [mod_seq, seen, deleted] = [0, 0, 0];
-  let last: string | undefined;
-  let is = { modSeq: 0, seen: 0, deleted: 0 };
-  for (let i = 0; i < CHUNK; i++) {
-    const text = slots[i];
-    if (text === undefined) continue;
-    if (text !== last) {
-      const { modSeq, flags: set } = flagsIn(text);
-      is = { modSeq, seen: set.includes('\\Seen') ? 1 : 0, deleted: set.includes('\\Deleted') ? 1 : 0 };
-      last = text;
-    }
-    mod_seq = Math.max(mod_seq, is.modSeq);
-    seen += is.seen;
-    deleted += is.deleted;
+  for (const { first, last, text } of runs) {
+    const { modSeq, flags } = flagsIn(text);
+    const messages = last - first + 1;
+    mod_seq = Math.max(mod_seq, modSeq);
+    if (flags.includes('\\Seen')) seen += messages;
+    if (flags.includes('\\Deleted')) deleted += messages;
   }
-  const flags = formatSlots(slots, chunk);
-  return flags !== '' || saved !== '' ? { mailbox_id, chunk, mod_seq, seen, deleted, flags, saved } : null;
+  return { ...row, mod_seq, seen, deleted, flags: formatRuns(runs) };
 }

@@ -1,4 +1,4 @@
-import { chunkOf, eachRun, CHUNK, type Slots } from '@kiroku/domain/mailbox/chunk.js';
+import { chunkOf, eachRun, CHUNK } from '@kiroku/domain/mailbox/chunk.js';
 import { flagsIn } from '@kiroku/domain/mailbox/state-view.js';
 
 /** A row of `mailbox_state_1` as queries of this folder make it. */
@@ -8,13 +8,14 @@ const NONE: readonly string[] = [];
 
 /** Flags by UID, from the chunks that were read. Equal lists of flags are the same array. */
 export class FlagReader {
-  readonly #chunks = new Map<number, Slots>();
+  /** A text for each UID of the chunk, or none. */
+  readonly #chunks = new Map<number, readonly (string | undefined)[]>();
   readonly #texts = new Map<string, { readonly modSeq: number; readonly flags: readonly string[] }>();
   readonly #lists = new Map<string, readonly string[]>([['', NONE]]);
 
   constructor(chunks: readonly StoredChunk[] | null) {
     for (const [chunk, stored] of chunks ?? []) {
-      const slots: Slots = new Array<string | undefined>(CHUNK).fill(undefined);
+      const slots = new Array<string | undefined>(CHUNK).fill(undefined);
       eachRun(stored, (first, last, text) => slots.fill(text, first - chunk * CHUNK, last - chunk * CHUNK + 1));
       this.#chunks.set(chunk, slots);
     }
