@@ -85,7 +85,7 @@ describe('a server whose decisions are in KurrentDB', () => {
     await send(5);
     for (const pid of kiroku.pidsOf('delivery')) process.kill(pid, 'SIGKILL');
     await send(5);
-    await until('the mail is in the mailbox', 60_000, async () => (await inMailbox()) === 35);
+    await until('the mail is in the mailbox', 120_000, async () => (await inMailbox()) === 35);
     await verified();
     expect(await inMailbox()).toBe(35);
   });
