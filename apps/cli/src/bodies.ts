@@ -13,7 +13,7 @@ export const addBodiesCommand: Adder = (program, terminal) => {
     const config = readConfig(run.terminal.env);
     const started = performance.now();
     const found = await withKeptHistory(config, async (connection) => {
-      const platform = await openPlatform('reindex', { postgres: connection, config });
+      const platform = await openPlatform('reindex', { postgres: connection, config, aside: true });
       const store = await openBodies(platform, config, true);
       const bar = progressOf('bodies', run.json, run.language);
       try {

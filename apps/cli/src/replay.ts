@@ -28,7 +28,7 @@ async function replay(run: Run, name: string | undefined, options: Options): Pro
   }
   const config = readConfig(run.terminal.env);
   const reports = await withKeptHistory(config, async (connection) => {
-    const platform = await openPlatform('replay', { postgres: connection, config });
+    const platform = await openPlatform('replay', { postgres: connection, config, aside: true });
     try {
       const done: RebuildReport[] = [];
       for (const view of views) done.push(await one(run, platform, view, options));

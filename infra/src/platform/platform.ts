@@ -57,14 +57,16 @@ export interface PlatformOptions {
   readonly nice?: number;
   /** Connections that stay open while nothing happens. */
   readonly kept?: number;
+  /** For a command, whose answer stdout is for: its log goes to stderr. */
+  readonly aside?: boolean;
 }
 
 /**
  * In processes of the server, resolves when the engines are there.
  * @throws elsewhere when one that is not PostgreSQL does not answer; anywhere when it is not the one that this database belongs to.
  */
-export async function openPlatform(role: string, { postgres: address, config, connections = 6, kept = 0, nice = 0 }: PlatformOptions): Promise<Platform> {
-  const logger = openLogger(role);
+export async function openPlatform(role: string, { postgres: address, config, connections = 6, kept = 0, nice = 0, aside = false }: PlatformOptions): Promise<Platform> {
+  const logger = openLogger(role, aside);
   if (nice > 0) giveWay(process.pid, nice);
   const metrics = new Metrics(role);
   const trouble = reporter(logger, metrics);

@@ -74,4 +74,26 @@ describe('a pool', () => {
     await pool.end();
     await db.close();
   });
+
+  it('says when a connection breaks that nobody uses, but not while it is being closed', async () => {
+    const db = await testPostgres();
+    const troubles: unknown[] = [];
+    const [pool, other] = [openPool(db.connection, 1, (error) => troubles.push(error)), openPool(db.connection, 1)];
+    const cut = async (): Promise<void> => {
+      const { rows } = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await other.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+    };
+    const broken = once(pool, 'error');
+    await cut();
+    await broken;
+    expect(troubles).toMatchObject([{ code: '57P01' }]);
+    const client = await pool.connect();
+    client.release();
+    const ended = pool.end();
+    pool.emit('error', new Error('the server was quicker'), client);
+    await ended;
+    expect(troubles).toHaveLength(1);
+    await other.end();
+    await db.close();
+  });
 });

@@ -56,7 +56,8 @@ function withoutOptions(address: PostgresConnection): PostgresConnection & { rea
 /** A small pool: protocol servers gather what waits into one query, so few connections carry much. */
 export function openPool(address: PostgresConnection, max = 4, trouble: (error: unknown) => void = () => undefined, how: Connecting = {}): pg.Pool {
   const pool = new pg.Pool({ ...connectionOptions(address, how), max, min: how.kept ?? 0, idleTimeoutMillis: 10_000, Client: courteous() });
-  pool.on('error', trouble); // an idle connection broke: the pool makes a new one when asked
+  // An idle connection broke: the pool makes a new one when asked. One that is being closed has told the server to end it, who may do so for its own reasons first.
+  pool.on('error', (error) => void (pool.ending || trouble(error)));
   return pool;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { errorInLog } from './logger.js';
+import pino from 'pino';
+import { errorInLog, openLogger } from './logger.js';
 
 describe('an error in the log', () => {
   it('is told with its code and its causes, and with nothing that a library hung on it', () => {
@@ -14,5 +15,14 @@ describe('an error in the log', () => {
     expect(JSON.stringify(errorInLog(error)).match(/round/g)?.length).toBeLessThan(10);
     expect(errorInLog('just words')).toBe('just words');
     expect(errorInLog(undefined)).toBe('undefined');
+  });
+});
+
+describe('the log', () => {
+  const goesTo = (logger: object): unknown => (logger as { readonly [pino.symbols.streamSym]: { readonly fd: number } })[pino.symbols.streamSym].fd;
+
+  it('of a server goes to stdout, that of a command to stderr: its stdout is its answer', () => {
+    expect(goesTo(openLogger('smtp'))).toBe(1);
+    expect(goesTo(openLogger('replay', true))).toBe(2);
   });
 });

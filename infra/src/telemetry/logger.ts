@@ -12,12 +12,18 @@ export function errorInLog(error: unknown, depth = 0): unknown {
   };
 }
 
-/** JSON lines on stdout, one per event of interest; no bodies, no secrets. */
-export function openLogger(role: string): Logger {
-  return pino({
+const [STDOUT, STDERR] = [1, 2];
+
+/**
+ * JSON lines on stdout, one per event of interest; no bodies, no secrets.
+ * @param aside to stderr: stdout is for what a command answers.
+ */
+export function openLogger(role: string, aside = false): Logger {
+  const options = {
     base: { role, pid: process.pid },
     serializers: { err: (error: unknown) => errorInLog(error) },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: ['password', '*.password', 'token', '*.token', 'authorization', '*.authorization'], censor: '…' },
-  });
+  };
+  return pino(options, pino.destination({ fd: aside ? STDERR : STDOUT, sync: true }));
 }
