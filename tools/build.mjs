@@ -5,8 +5,8 @@ import { build } from 'esbuild';
 
 const [root] = process.argv.slice(2);
 /**
- * zod: only a fifth of it is used, and every process would hold all of it (7 MB). @nestjs/swagger: it reads 500 files one by one, which took
- * the api longer than all the rest of its start.
+ * zod: only a fifth of it is used, and every process would hold all of it (7 MB). @nestjs/swagger: it reads 500 files one by one, which was a
+ * quarter of the api's start (1.4 to 1.1 s of processor).
  */
 const BUNDLED = ['zod', '@nestjs/swagger'];
 /** What those would use if it were installed. */

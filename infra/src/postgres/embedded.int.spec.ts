@@ -263,7 +263,7 @@ describe('the embedded PostgreSQL', () => {
     if (found === undefined) throw new Error('no recovery was seen');
     process.kill(found, 'SIGKILL');
     await server.exited;
-    await client.end().catch(() => undefined);
+    await client.end();
     expect(await kept(await start(join(home, `data-${folders}`)))).toBe(42);
   });
 
