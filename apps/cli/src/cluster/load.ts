@@ -5,7 +5,7 @@ import { chance } from '../e2e/harness.js';
 import type { Cluster, Node } from './cluster.js';
 
 const SENDERS = 3; // at each node
-const PACE = 150; // ms: some 20 messages a second and node
+const PACE = 400; // ms: some 12 messages a second and node; what all have brought in is read several times in the end
 const ANSWER = 75_000; // ms: longer than any engine is waited for, so that the server's own answer is heard
 
 /** A steady load on both nodes, and what is in the mailboxes of it. */

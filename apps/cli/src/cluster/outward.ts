@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.js';
 
 const DOMAIN = 'far.test';
 const USERS = upTo(4).map((i) => `far${i}`);
-const PACE = 300; // ms
+const PACE = 600; // ms
 const ANSWER = 75_000; // ms
 
 /** Mail that both nodes send on to another server, under load, and what that server has taken. */

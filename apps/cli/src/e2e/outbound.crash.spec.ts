@@ -15,6 +15,8 @@ const SEED = Number(process.env.KIROKU_CRASH_SEED ?? Date.now() % 1_000_000);
 /** Ten domains whose server answers at once, and two whose server takes a second to answer the end of a message: there a kill leaves the outcome open. */
 const FAST = upTo(10).map((i) => `user@fast${i}.test`);
 const SLOW = upTo(2).map((i) => `user@slow${i}.test`);
+/** ms at most between two messages of a sender. Faster ones only bring in what waits while delivery is dead, and then has to be sent before the end. */
+const PACE = 100;
 const RECOVERY = 60_000; // ms after a kill until mail is accepted again
 const STANDSTILL = 60_000; // ms in which nothing arrives although mail waits: it is stuck
 const DRAINED = 900_000; // ms until the queue is empty at the end, however much a slow machine has gathered
@@ -33,7 +35,7 @@ if (haveSmtpSink()) {
       fast = await scene.sink(domains(FAST), { keep: true });
       sinks = [fast, await scene.sink(domains(SLOW), { keep: true, waits: { command: '.', seconds: 1 } })];
       await scene.retry({ base: { interval: 1_000, longest: 2_000 } });
-      senders = new Senders(server.kiroku.ports.smtp, [...FAST, ...SLOW], `ko${SEED}`, chance(SEED), (address) => address);
+      senders = new Senders(server.kiroku.ports.smtp, [...FAST, ...SLOW], `ko${SEED}`, chance(SEED), (address) => address, { pace: PACE });
     });
 
     const arrived = (): number => sinks.reduce((sum, sink) => sum + sink.count(), 0);
