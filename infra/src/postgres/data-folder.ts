@@ -108,24 +108,30 @@ export function passwordFor(file: string, initialised: boolean, make: () => stri
   return password;
 }
 
+/** ms after the time for a fast shutdown: that an immediate one has, and after which nothing more can be done. */
+const KILLED_AFTER = 10_000;
+const REFUSED_AFTER = 25_000;
+
 /**
  * Stops what an earlier run left running on the folder, while nobody else can start there (the caller holds the lock).
  * A postmaster shuts down fast; backends whose postmaster was killed notice it themselves, mostly within milliseconds. Then forgets
  * the dead server's pid, which may be some other process's by now.
- * @throws FolderRefused when processes do not end within half a minute.
+ * @param patience ms for a fast shutdown. Few: one that comes while PostgreSQL recovers from a killed backend waits for ever for the
+ * checkpointer, which nobody tells to end, and an immediate one only costs a recovery.
+ * @throws FolderRefused when processes do not end although they were killed.
  */
-export async function stopOrphans(folder: string, patience = 10_000): Promise<void> {
+export async function stopOrphans(folder: string, patience = 3_000): Promise<void> {
   const began = performance.now();
   const signalled = new Set<string>();
   for (;;) {
     const pids = processesIn(folder, ['postgres', 'initdb']);
     if (pids.length === 0) break;
     const waited = performance.now() - began;
-    if (waited > 3 * patience) throw new FolderRefused(`processes ${pids.join(', ')} use ${folder} and do not end`);
+    if (waited > patience + REFUSED_AFTER) throw new FolderRefused(`processes ${pids.join(', ')} use ${folder} and do not end`);
     const postmaster = postmasterOf(folder);
     // Never SIGINT to a backend: to the checkpointer it means that the postmaster is shutting down.
     const parent = pids.find((pid) => pid === postmaster);
-    const signal = waited < patience ? (parent ? 'SIGINT' : undefined) : waited < 2 * patience ? 'SIGQUIT' : 'SIGKILL';
+    const signal = waited < patience ? (parent ? 'SIGINT' : undefined) : waited < patience + KILLED_AFTER ? 'SIGQUIT' : 'SIGKILL';
     for (const pid of signal ? (parent ? [parent] : pids) : []) send(pid, signal!, signalled, folder);
     await wait(10);
   }

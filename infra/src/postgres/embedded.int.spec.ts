@@ -58,6 +58,16 @@ async function startElsewhere(data: string, identity: object = {}): Promise<{ pa
   return { parent, server: JSON.parse(line) as EmbeddedPostgres };
 }
 
+/** The process that recovers what a killed backend left, as soon as the postmaster has started it. */
+function recoveryOf(postmaster: number): number {
+  // Without a pause: it may be over within milliseconds.
+  for (const end = performance.now() + 10_000; performance.now() < end; ) {
+    const found = childrenOf(postmaster).find((pid) => titleOf(pid)?.startsWith('postgres: startup'));
+    if (found !== undefined) return found;
+  }
+  throw new Error('no recovery was seen');
+}
+
 /** What a start by that user says when it fails. */
 function complaint(data: string, uid: number): Promise<string> {
   const options = { uid, gid: uid, cwd: '/', env: {} };
@@ -257,14 +267,27 @@ describe('the embedded PostgreSQL', () => {
     await client.connect();
     const { rows: [own] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     process.kill((own as { pid: number }).pid, 'SIGKILL');
-    const recovering = (): number | undefined => childrenOf(server.pid).find((pid) => titleOf(pid)?.startsWith('postgres: startup'));
-    let found: number | undefined;
-    for (const end = performance.now() + 10_000; found === undefined && performance.now() < end; ) found = recovering();
-    if (found === undefined) throw new Error('no recovery was seen');
-    process.kill(found, 'SIGKILL');
+    process.kill(recoveryOf(server.pid), 'SIGKILL');
     await server.exited;
     await client.end();
     expect(await kept(await start(join(home, `data-${folders}`)))).toBe(42);
+  });
+
+  it('is given up when its parent is killed while it recovers, and the next start finds everything', async () => {
+    const data = fresh();
+    const { parent, server: orphan } = await startElsewhere(data);
+    await keep(orphan);
+    const client = new pg.Client(orphan.connection);
+    client.on('error', () => undefined);
+    await client.connect();
+    const { rows: [own] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill((own as { pid: number }).pid, 'SIGKILL');
+    recoveryOf(orphan.pid);
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    await client.end();
+    expect(await kept(await start(data))).toBe(42);
+    expect(startOf(orphan.pid)).toBeUndefined();
   });
 
   it('runs from folders that its user can only reach through us', async () => {
