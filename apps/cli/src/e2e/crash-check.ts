@@ -1,6 +1,6 @@
 import { until } from '@kiroku/infra/rig/until.js';
 import { sha1, type Sent, type Told } from './crash-load.js';
-import { addressOf, DOMAIN, type ServerUnderTest } from './harness.js';
+import { addressOf, type ServerUnderTest } from './harness.js';
 
 /** What a mailbox held so far: unique id → token. Grows with every look; only new messages are read. */
 export class MailboxWitness {
@@ -84,24 +84,11 @@ export async function whatIsWrong(
   return brokenPromises(senders, witnesses);
 }
 
-interface ViewRow {
-  readonly view: string;
-}
-
-/** The names of all views that can be rebuilt. */
-export async function viewsOf(server: ServerUnderTest): Promise<string[]> {
-  const list = JSON.parse(await server.kiroku.must('replay', '--list', '--json')) as
-    | readonly (string | ViewRow)[]
-    | { readonly views: readonly (string | ViewRow)[] };
-  return ('views' in list ? list.views : list).map((entry) => (typeof entry === 'string' ? entry : entry.view));
-}
-
-/** Rebuilds every view beside the old one and compares; resolves to what differs. */
-export async function viewsThatDiffer(server: ServerUnderTest): Promise<string[]> {
-  const different: string[] = [];
-  for (const view of await viewsOf(server)) {
-    const { code, stdout, stderr } = await server.kiroku.cli('replay', view, '--verify');
-    if (code !== 0) different.push(`${view} of ${DOMAIN}: ${(stderr || stdout).slice(-500)}`);
-  }
-  return different;
+/** Rebuilds every view beside the live one and compares; resolves to what is said of those that differ. */
+export async function viewsThatDiffer({ kiroku }: ServerUnderTest): Promise<string[]> {
+  const { code, stdout, stderr } = await kiroku.cli('replay', '--all', '--verify', '--json');
+  if (code === 0) return [];
+  const reports = stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as { readonly differences?: readonly string[] });
+  const different = reports.filter(({ differences = [] }) => differences.length > 0);
+  return different.length > 0 ? different.map((report) => JSON.stringify(report).slice(0, 500)) : [`${code}: ${stderr.slice(-500)}`];
 }
