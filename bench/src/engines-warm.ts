@@ -4,6 +4,7 @@ import { KafkaProducer } from '@kiroku/infra/event-log/kafka-producer.js';
 import type { Place } from '@kiroku/infra/event-log/kafka-requests.js';
 import { mendTimers } from '@kiroku/infra/event-log/kafkajs-timers.js';
 import type { KafkaRig } from '@kiroku/infra/rig/engines/kafka.js';
+import { replicated } from '@kiroku/infra/rig/engines/kafka-topic.js';
 import { cpuSecondsOfTree } from '@kiroku/infra/rig/processes.js';
 
 /**
@@ -13,6 +14,7 @@ import { cpuSecondsOfTree } from '@kiroku/infra/rig/processes.js';
 export const BROKER_JVM = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-XX:CompileThresholdScaling=0.1'] as const;
 
 const TOPIC = 'warm-up';
+const MADE_WITHIN = 60_000; // ms
 /** ms of one step, and the most steps. */
 const STEP = 2_000;
 const STEPS = 10;
@@ -62,11 +64,13 @@ function laneOf(producer: KafkaProducer, reader: KafkaReader, place: Place): (un
   };
 }
 
+/** Waits until all brokers know of it: the admin client gives up at the first that does not yet. */
 async function makeTopic(rig: KafkaRig): Promise<void> {
   const { Kafka, logLevel } = (await import('kafkajs')).default;
   mendTimers();
   const admin = new Kafka({ brokers: [...rig.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic: TOPIC, numPartitions: rig.brokers.length, replicationFactor: rig.brokers.length }] });
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic: TOPIC, numPartitions: rig.brokers.length, replicationFactor: rig.brokers.length }] });
   await admin.disconnect();
+  await replicated(rig, [TOPIC], MADE_WITHIN);
 }
