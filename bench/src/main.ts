@@ -11,7 +11,7 @@ import { benchImapLarge } from './imap-large.js';
 import { haveImapDovecot, startImapDovecot, startImapKiroku } from './imap-servers.js';
 import { benchKafkaClients, kafkajs, platformatic } from './kafka-clients.js';
 import { generator } from './load.js';
-import { machine } from './machine.js';
+import { machine, watchSteal } from './machine.js';
 import { benchMemory, type MemoryRow } from './memory.js';
 import { parseOptions, USAGE, type Options } from './options.js';
 import { benchOutbound, type OutboundResult } from './outbound.js';
@@ -27,7 +27,9 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const LONGEST = 40 * 60_000; // ms for everything: a benchmark that hangs must not hang the pipeline
 
 async function main(options: Options): Promise<Results> {
-  const results: Results = { machine: machine(), versions: [], generator: generator(), quick: options.quick };
+  const about = machine();
+  const stolen = watchSteal();
+  const results: Results = { machine: { ...about, stolen: 0 }, versions: [], generator: generator(), quick: options.quick };
   const versions = new Set<string>();
   const inside = options.only.some((name) => name === 'accept' || name === 'e2e' || name === 'replay');
   const kiroku = options.peersOnly || !inside ? undefined : await startKiroku();
@@ -53,7 +55,7 @@ async function main(options: Options): Promise<Results> {
   if (options.only.includes('engines') && !options.peersOnly) results.engines = await benchEngines(options.quick, say);
   if (options.only.includes('kafka-clients')) results.kafkaClients = await benchKafkaClients([kafkajs, platformatic], options.quick, say);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
-  return { ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
+  return { ...results, machine: { ...about, stolen: stolen() }, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
 }
 
 async function imap(options: Options, versions: Set<string>): Promise<readonly ImapRow[]> {

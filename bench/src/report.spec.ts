@@ -2,12 +2,16 @@ import { describe, expect, it } from '@jest/globals';
 import { report, type Results } from './report.js';
 import { median } from './settle.js';
 
-const machine = { cores: 2, cpu: 'test', memoryGiB: 4, kernel: '6', node: 'v24', folder: '/tmp', fsyncMs: 0.5, loadBefore: 0 };
+const machine = { cores: 2, cpu: 'test', memoryGiB: 4, kernel: '6', node: 'v24', folder: '/tmp', fsyncMs: 0.5, loadBefore: 0, stolen: 0.126 };
 const empty: Results = { machine, versions: [], generator: 'smtp-source', quick: false };
 const lineWith = (text: string, results: Partial<Results>): string =>
   report({ ...empty, ...results }).split('\n').find((line) => line.includes(text)) ?? '';
 
 describe('a report', () => {
+  it('begins with the machine, and with what its host took meanwhile', () => {
+    expect(report(empty)).toMatch(/^2 cores .*fdatasync 0\.50 ms in \/tmp; load before 0; the host took 13 % of the processors' time meanwhile\n/);
+  });
+
   it('says what mail costs on the cluster engines, and whether they keep up with the embedded ones', () => {
     const figures = (rate: number, cpu: Readonly<Record<string, number>>) => ({ rate, cpu, busy: 0.9 });
     const engines = [

@@ -55,7 +55,7 @@ export function report(results: Results): string {
   const { machine } = results;
   const sections = [
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node ${machine.node}; ` +
-      `fdatasync ${machine.fsyncMs.toFixed(2)} ms in ${machine.folder}; load before ${machine.loadBefore}`,
+      `fdatasync ${machine.fsyncMs.toFixed(2)} ms in ${machine.folder}; load before ${machine.loadBefore}; the host took ${percent(machine.stolen)} of the processors' time meanwhile`,
     `${results.versions.join('; ')}; generator ${results.generator}${results.quick ? '; quick run: short and few rounds' : ''}`,
     acceptTable(results.accept),
     endToEndTable(results.e2e),
