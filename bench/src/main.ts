@@ -29,7 +29,7 @@ const LONGEST = 40 * 60_000; // ms for everything: a benchmark that hangs must n
 async function main(options: Options): Promise<Results> {
   const about = machine();
   const stolen = watchSteal();
-  const results: Results = { machine: { ...about, stolen: 0 }, versions: [], generator: generator(), quick: options.quick };
+  const results: Omit<Results, 'machine'> = { versions: [], generator: generator(), quick: options.quick };
   const versions = new Set<string>();
   const inside = options.only.some((name) => name === 'accept' || name === 'e2e' || name === 'replay');
   const kiroku = options.peersOnly || !inside ? undefined : await startKiroku();
@@ -55,7 +55,7 @@ async function main(options: Options): Promise<Results> {
   if (options.only.includes('engines') && !options.peersOnly) results.engines = await benchEngines(options.quick, say);
   if (options.only.includes('kafka-clients')) results.kafkaClients = await benchKafkaClients([kafkajs, platformatic], options.quick, say);
   if (options.only.includes('memory')) results.memory = await memoryOneByOne(options, versions);
-  return { ...results, machine: { ...about, stolen: stolen() }, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
+  return { machine: { ...about, stolen: stolen() }, ...results, versions: [...versions].filter((name) => ![...versions].some((other) => other !== name && other.startsWith(name))) };
 }
 
 async function imap(options: Options, versions: Set<string>): Promise<readonly ImapRow[]> {
