@@ -49,11 +49,11 @@ export interface Consumer {
    */
   readonly batch: number;
   /**
-   * At least so many ms between the starts of two slices of a partition, unless a slice was full: a consumer that nobody waits for
-   * does more per transaction. Asked after each slice. Default 0.
+   * At least so many ms between the starts of two steps, in each of which all partitions are read; what a full slice left over is read at once.
+   * So a consumer that nobody waits for does more per transaction. Asked before each step. Default 0.
    */
   pace?(): number;
-  /** ms; when no event has come for so long the pace is not waited for: there is no rush to stand aside for. Default: it is. */
+  /** ms; when no event has come to any partition for so long the pace is not waited for: there is no rush to stand aside for. Default: it is. */
   readonly lull?: number;
   /** Asked each time a partition is gained. The consumer keeps the position itself, in the same transaction as its results. */
   start(topic: Topic, partition: number): Promise<number>;

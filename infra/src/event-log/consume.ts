@@ -1,6 +1,7 @@
 import type { Consumer, EventLog, Subscription } from '@kiroku/domain/kernel/event-log.js';
 import type { Hints } from './hints.js';
 import { PartitionLeases } from './leases.js';
+import { Pace } from './pace.js';
 import { runPartition } from './run-partition.js';
 
 /** What a member of a consumer group needs of a log whose partitions are shared out by leases and whose growth is told by hints. */
@@ -15,6 +16,9 @@ export async function consumeByLeases(log: Consumable, consumer: Consumer): Prom
   const wanted = consumer.topics.flatMap((topic) => Array.from({ length: log.partitions(topic) }, (_, partition) => ({ topic, partition })));
   const leases = await PartitionLeases.open(hints, consumer.group, wanted, (error) => consumer.trouble(error));
   const most = Math.max(...consumer.topics.map((topic) => log.partitions(topic)));
+  const pause = (ms: number) => hints.pause(ms, stopping.signal);
+  const seen = () => wanted.reduce((sum, { topic, partition }) => sum + hints.seen(topic, partition), 0);
+  const pace = new Pace(consumer, { stopping: stopping.signal, seen, pause });
   const loops = wanted.map(({ topic, partition }) =>
     runPartition(log, consumer, topic, partition, {
       batch: consumer.batch * Math.ceil(most / log.partitions(topic)),
@@ -22,7 +26,8 @@ export async function consumeByLeases(log: Consumable, consumer: Consumer): Prom
       mine: () => leases.has(topic, partition),
       seen: () => hints.seen(topic, partition),
       wait: (since) => hints.wait(topic, partition, since, stopping.signal),
-      pause: (ms) => hints.pause(ms, stopping.signal),
+      pause,
+      next: () => pace.next(),
     }).finally(() => leases.give(topic, partition)),
   );
   return {

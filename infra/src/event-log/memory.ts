@@ -3,6 +3,7 @@ import {
 } from '@kiroku/domain/kernel/event-log.js';
 import type { Recorded } from '@kiroku/domain/kernel/event.js';
 import { upcast, type Upgrades } from '@kiroku/domain/kernel/upcast.js';
+import { Pace } from './pace.js';
 import { runPartition } from './run-partition.js';
 
 const PARTITIONS: Readonly<Record<Topic, number>> = { mail: 4, session: 2, decision: 1 };
@@ -74,6 +75,8 @@ export class MemoryEventLog implements EventLog {
     const stopping = new AbortController();
     // One process: the first live member has all partitions, the others wait for it to leave.
     const mine = () => members.values().next().value === member;
+    const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5)); // tests do not wait for real pauses
+    const pace = new Pace(consumer, { stopping: stopping.signal, seen: () => this.#changes, pause });
     const loops = consumer.topics.flatMap((topic) =>
       Array.from({ length: PARTITIONS[topic] }, (_, partition) =>
         runPartition(this, consumer, topic, partition, {
@@ -86,7 +89,8 @@ export class MemoryEventLog implements EventLog {
             this.#waiting.add(resolve);
             stopping.signal.addEventListener('abort', () => resolve(), { once: true });
           }),
-          pause: () => new Promise<void>((resolve) => setTimeout(resolve, 5)), // tests do not wait for real pauses
+          pause,
+          next: () => pace.next(),
         }),
       ),
     );

@@ -1,7 +1,5 @@
 import type { Consumer, EventLog, Topic } from '@kiroku/domain/kernel/event-log.js';
 
-/** ms after which a consumer is asked again how fast it wants to go. */
-const STEP = 500;
 /** ms after trouble that goes on and on. */
 const LONGEST_PAUSE = 5_000;
 
@@ -18,6 +16,8 @@ export interface PartitionControl {
   wait(since: number): Promise<void>;
   /** ms; ends early when told to stop. */
   pause(ms: number): Promise<void>;
+  /** Resolves when the consumer takes its next step. */
+  next(): Promise<void>;
 }
 
 /**
@@ -33,13 +33,16 @@ export async function runPartition(
 ): Promise<void> {
   let position: number | undefined;
   let failures = 0;
+  let full = false;
   while (!control.stopping.aborted) {
     if (!control.mine()) {
       position = undefined;
+      full = false;
       await control.wait(control.seen());
       continue;
     }
-    const began = performance.now();
+    if (!full) await control.next(); // what is left of a full slice is there already
+    if (control.stopping.aborted || !control.mine()) continue;
     try {
       position ??= await consumer.start(topic, partition);
       const since = control.seen(); // asked before reading, so that an append in between is not slept through
@@ -51,22 +54,13 @@ export async function runPartition(
         position = last.position + 1;
       }
       failures = 0;
-      if (events.length < control.batch) await keepPace(consumer, began, control);
+      full = events.length >= control.batch;
     } catch (error) {
       if (control.stopping.aborted) return;
       consumer.trouble(error);
       position = undefined;
+      full = false;
       await control.pause(Math.min(LONGEST_PAUSE, 100 * 2 ** failures++));
     }
-  }
-}
-
-async function keepPace(consumer: Consumer, began: number, control: PartitionControl): Promise<void> {
-  for (let seen = control.seen(); !control.stopping.aborted; ) {
-    const left = (consumer.pace?.() ?? 0) - (performance.now() - began);
-    if (left <= 0) return;
-    await control.pause(Math.min(left, consumer.lull ?? STEP));
-    if (consumer.lull !== undefined && control.seen() === seen) return;
-    seen = control.seen();
   }
 }

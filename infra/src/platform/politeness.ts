@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 
 /** Share of the machine's time that must be idle for work to go on as usual. */
-const ROOM = 0.15;
+const ROOM = 0.25;
 /** So much more of it must be idle for a busy machine to have time again: a short gap in a burst is not its end. */
 const OVER = 0.15;
 /** ms between two looks at the machine. */
